@@ -1,0 +1,69 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Check the variables of several roles against their argument specs, before the first role starts."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError, AnsibleUndefinedVariable
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.action import ActionBase
+
+ROLES = Path(__file__).parents[2] / "roles"
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        errors: list[str] = []
+        checked = 0
+        for role in self._task.args["roles"]:
+            options = self._options(role)
+            values = self._known_values(options, variables)
+            checked += len(values)
+            errors += self._errors(options, values)
+            errors += self._misspelt(role, options, variables)
+        if errors:
+            return {"failed": True, "msg": "\n".join(errors)}
+        return {"changed": False, "checked": checked}
+
+    @staticmethod
+    def _options(role: str) -> dict[str, Any]:
+        specs = DataLoader().load_from_file(str(ROLES / role / "meta" / "argument_specs.yml"))
+        return specs["argument_specs"]["main"]["options"]
+
+    def _known_values(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        values = {}
+        for name in options:
+            if name in variables:
+                try:
+                    values[name] = self._templar.template(variables[name])
+                except AnsibleUndefinedVariable as error:
+                    if "_outputs" not in str(error) and "alb_origin_headers" not in str(error):
+                        raise AnsibleError(f"{name} cannot be read: {error}") from error
+        return values
+
+    @staticmethod
+    def _errors(options: dict[str, Any], values: dict[str, Any]) -> list[str]:
+        """The validator's messages, each with the variable's value: its own names the value only for choices."""
+        errors = []
+        for name, value in values.items():
+            outcome = ArgumentSpecValidator({name: {**options[name], "required": False}}).validate({name: value})
+            shown = "" if options[name].get("no_log") else f" ({name}: {value!r})"
+            errors += [f"{message}{shown}" for message in outcome.error_messages]
+        return errors
+
+    @staticmethod
+    def _misspelt(role: str, options: dict[str, Any], variables: dict[str, Any]) -> list[str]:
+        return [
+            f"{name} is no variable of the role {role}; did you mean {close[0]}?"
+            for name in variables
+            if name.startswith(f"{role}_") and name not in options and (close := get_close_matches(name, options, n=1, cutoff=0.85))
+        ]

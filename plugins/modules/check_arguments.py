@@ -1,0 +1,44 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# This is documentation; the action plugin of the same name does the work, on the controller.
+
+DOCUMENTATION = r"""
+module: check_arguments
+version_added: 0.1.0
+short_description: Check the variables of several roles against their argument specs at once
+description:
+  - Ansible checks a role's variables when the role starts. In a play of several roles the last role's mistakes would be found after the first roles
+    have changed the account; this action finds all of them before the first AWS call.
+  - A value that still depends on another role's output (C(vpc_outputs.vpc_id)) cannot be known yet. It is passed over here and checked when its role starts.
+    M(ansible.builtin.validate_argument_spec) would fail there, which is why this action exists.
+  - Undocumented variables that begin with the name of a role and an underscore are reported, so that a misspelt variable does not silently do nothing.
+options:
+  roles:
+    description: Names of roles whose C(main) argument spec is checked.
+    type: list
+    elements: str
+    required: true
+attributes:
+  check_mode:
+    description: Nothing is changed, in check mode or without.
+    support: full
+  diff_mode:
+    description: There is nothing to show.
+    support: none
+author:
+  - PulseGrid maintainers (@pulsegrid)
+"""
+
+EXAMPLES = r"""
+- name: The roles' variables are valid
+  pulsegrid.aws.check_arguments:
+    roles: [vpc, rds]
+"""
+
+RETURN = r"""
+checked:
+  description: How many variables were checked.
+  returned: success
+  type: int
+  sample: 42
+"""
