@@ -1,0 +1,59 @@
+"""A wrong variable stops site.yml before the first AWS call, and the message names the variable, the value and what is allowed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ..conftest import CountingApi, run
+
+WRONG = [
+    ("pulsegrid_app", "Pulse_Grid", "lower-case letters"),
+    ("pulsegrid_environment", "x", "2 to 20"),
+    ("pulsegrid_region", "virginia", "us-east-1"),
+    ("pulsegrid_account_id", "1234", "12 digits"),
+    ("vpc_nat", "two", "none, single, per_az"),
+    ("vpc_cidr", "10.0.0.0/30", "/16"),
+    ("vpc_availability_zone_count", 9, "2"),
+    ("rds_instance_class", "t3.micro", "db."),
+    ("rds_master_username", "postgres", "postgres"),
+    ("rds_backup_retention_days", 99, "35"),
+    ("rds_allocated_storage_gib", "plenty", "int"),
+    ("ecs_service_cpu", 300, "256"),
+    ("ecs_service_memory_mib", 513, "512"),
+    ("ecs_service_cpu_architecture", "sparc", "x86_64, arm64"),
+    ("alb_ingress", "everyone", "cloudfront, cidrs, internet"),
+    ("alb_health_check_path", "health", "/"),
+    ("static_site_price_class", "PriceClass_1", "PriceClass_100"),
+    ("lambda_healthcheck_schedule", "every minute", "rate("),
+    ("lambda_healthcheck_source_dir", "/nowhere/at/all", "directory"),
+    ("ecr_image_tag_mutability", "SOMETIMES", "IMMUTABLE"),
+]
+
+
+@pytest.mark.parametrize(("variable", "value", "allowed"), WRONG, ids=[name for name, *_ in WRONG])
+def test_a_wrong_value_is_refused_before_the_first_call(api: CountingApi, variable: str, value: object, allowed: str) -> None:
+    result = run("ansible-playbook", "-i", "inventories/local", "site.yml", "-e", json.dumps({variable: value, "local_cloud_port": api.port}))
+
+    said = result.stdout + result.stderr
+    assert result.returncode == 2, said
+    assert api.requests == []
+    for part in (variable, str(value), allowed):
+        assert part in said
+
+
+def test_a_misspelt_variable_is_refused_with_a_suggestion(api: CountingApi) -> None:
+    result = run("ansible-playbook", "-i", "inventories/local", "site.yml", "-e", json.dumps({"rds_multi_azz": True, "local_cloud_port": api.port}))
+
+    assert result.returncode == 2
+    assert "did you mean rds_multi_az?" in result.stdout
+    assert api.requests == []
+
+
+def test_another_account_is_refused_after_the_one_call_that_asks(api: CountingApi) -> None:
+    result = run("ansible-playbook", "-i", "inventories/local", "site.yml", "-e", json.dumps({"local_cloud_port": api.port}))
+
+    assert result.returncode == 2
+    assert "the credentials belong to account 999999999999" in " ".join(result.stdout.split())
+    assert len(api.requests) == 1
