@@ -1,0 +1,123 @@
+"""A fresh local cloud of the test's own, beside whatever runs on this machine, and the playbooks run against it as a user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import requests
+
+CHECKOUT = Path(__file__).parents[2]
+STATE = CHECKOUT / ".local" / "e2e"
+RECAP = re.compile(r"^(?P<host>\S+)\s+: ok=(?P<ok>\d+)\s+changed=(?P<changed>\d+)\s+unreachable=(?P<unreachable>\d+)\s+failed=(?P<failed>\d+)", re.M)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Run:
+    """One ansible-playbook run: what it printed, what the recap counted, how long it took."""
+
+    code: int
+    output: str
+    seconds: float
+
+    def count(self, what: str) -> int:
+        recap = RECAP.search(self.output)
+        assert recap, self.output[-4000:]
+        return int(recap[what])
+
+
+@dataclass
+class Cloud:
+    """The local cloud of this test session and the environment pulsegrid-local in it."""
+
+    port: int
+    variables: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def playbook(self, name: str, *arguments: str, ok: bool = True, **variables: Any) -> Run:
+        """Run a playbook, its output shown as it comes (nobody likes a silent minute)."""
+        command = ["ansible-playbook", "-i", "inventories/local", name, "-e", json.dumps({**self.variables, **variables}), *arguments]
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_") and key not in {"ANSIBLE_FORCE_COLOR"}}
+        began = time.monotonic()
+        lines: list[str] = []
+        print(f"\n$ ansible-playbook {name} {' '.join(arguments)} {variables or ''}", file=sys.stderr, flush=True)
+        with subprocess.Popen(command, cwd=CHECKOUT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            assert process.stdout
+            for line in process.stdout:
+                lines.append(line)
+                if line.startswith(("TASK", "fatal", "pulsegrid-local  ")):
+                    print(f"{time.monotonic() - began:6.1f}  {line.strip()[:150]}", file=sys.stderr, flush=True)
+        run = Run(process.wait(), "".join(lines), time.monotonic() - began)
+        if ok:
+            assert run.code == 0, run.output[-6000:]
+        return run
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, endpoint_url=self.endpoint, region_name="us-east-1", aws_access_key_id="local", aws_secret_access_key="local")
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        return json.loads((STATE / "outputs" / "pulsegrid-local.json").read_text())
+
+    @property
+    def site_host(self) -> str:
+        """The host under which a browser finds the CloudFront distribution."""
+        return self.outputs["url"].removeprefix("http://").rstrip("/")
+
+    def get(self, path: str, **more: Any) -> requests.Response:
+        return self.request("GET", path, **more)
+
+    def request(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> requests.Response:
+        """A request as a browser at the CloudFront address makes it."""
+        return requests.request(method, self.endpoint + path, headers={"Host": self.site_host, **(headers or {})}, timeout=10, allow_redirects=False, **more)
+
+
+@pytest.fixture(scope="session")
+def cloud():
+    shutil.rmtree(STATE, ignore_errors=True)
+    cloud = Cloud(free_port())
+    cloud.variables = {"local_cloud_dir": str(STATE), "local_cloud_port": cloud.port, "local_cloud_rds_base_port": free_port()}
+    try:
+        cloud.playbook("playbooks/local_up.yml")
+        yield cloud
+    finally:
+        cloud.playbook("playbooks/local_down.yml")
+    assert not STATE.exists()
+
+
+@pytest.fixture(scope="session")
+def provisioned(cloud: Cloud) -> Cloud:
+    cloud.playbook("site.yml")
+    return cloud
+
+
+@pytest.fixture(scope="session")
+def backend(provisioned: Cloud) -> Cloud:
+    provisioned.playbook("deploy_backend.yml")
+    return provisioned
+
+
+@pytest.fixture(scope="session")
+def application(backend: Cloud) -> Cloud:
+    backend.playbook("deploy_frontend.yml")
+    return backend

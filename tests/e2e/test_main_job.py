@@ -1,0 +1,435 @@
+"""The main job on the local cloud, in the order in which a person does it. A test asks AWS's API, HTTP, PostgreSQL or a browser, never a role's facts."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from .conftest import CHECKOUT, Cloud, Run
+from .recorder import Recorder
+
+READY_SECONDS = 20
+
+
+def recorded(cloud: Cloud, playbook: str, *arguments: str) -> tuple[Run, Recorder]:
+    with Recorder(cloud.port) as recorder:
+        environment = {
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": recorder.url,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+        }
+        return cloud.playbook(playbook, *arguments, pulsegrid_aws_environment=environment), recorder
+
+
+def until(condition: Any, what: str, seconds: float = READY_SECONDS) -> Any:
+    end = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < end, f"not {what} after {seconds} s"
+        time.sleep(0.5)
+    return answer
+
+
+# Provision
+
+
+def test_check_mode_on_an_empty_account_fails_nowhere_and_writes_nothing(cloud: Cloud) -> None:
+    run, recorder = recorded(cloud, "site.yml", "--check", "--diff")
+
+    assert run.count("failed") == 0
+    assert run.count("changed") > 10
+    assert len(recorder.calls) > 10
+    assert recorder.mutating() == []
+
+
+def test_deploys_before_the_first_provision_say_what_to_do(cloud: Cloud) -> None:
+    for playbook in ("deploy_backend.yml", "deploy_frontend.yml"):
+        run = cloud.playbook(playbook, ok=False)
+        assert run.code == 2
+        assert "site.yml" in run.output
+
+
+def test_a_second_run_changes_nothing(provisioned: Cloud) -> None:
+    run, recorder = recorded(provisioned, "site.yml")
+
+    assert run.count("changed") == 0, re.findall(r"^changed:.*|^TASK.*", run.output, re.M)
+    assert len(recorder.calls) > 10
+    assert recorder.mutating() == []
+
+
+def test_the_first_provision_makes_a_service_without_a_task(provisioned: Cloud) -> None:
+    service = provisioned.client("ecs").describe_services(cluster="pulsegrid-local", services=["pulsegrid-local"])["services"][0]
+
+    assert (service["status"], service["desiredCount"], service["runningCount"]) == ("ACTIVE", 0, 0)
+
+
+# Deploy
+
+
+def test_the_first_release_crashing_is_a_failure_that_shows_the_reason(provisioned: Cloud) -> None:
+    run = provisioned.playbook("deploy_backend.yml", ok=False, pulsegrid_backend_env={"PORT": "not-a-number"})
+
+    assert run.code == 2
+    assert re.search(r"exit(ed with)? code 2|exit code: 2|exitCode.{0,4}2", run.output), run.output[-3000:]
+    service = provisioned.client("ecs").describe_services(cluster="pulsegrid-local", services=["pulsegrid-local"])["services"][0]
+    assert service["desiredCount"] == 0
+
+
+def test_deploying_the_backend_leaves_no_credentials_behind(backend: Cloud, tmp_path: Path) -> None:
+    password = backend.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    config = Path.home() / ".docker" / "config.json"
+
+    assert not config.exists() or password not in config.read_text()
+
+
+def test_the_running_image_is_pinned_by_digest(backend: Cloud) -> None:
+    ecs = backend.client("ecs")
+    service = ecs.describe_services(cluster="pulsegrid-local", services=["pulsegrid-local"])["services"][0]
+    image = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]["containerDefinitions"][0]["image"]
+    repository = backend.client("ecr").describe_images(repositoryName="pulsegrid-local")["imageDetails"]
+
+    assert image.partition("@")[2] in {details["imageDigest"] for details in repository}
+    assert service["runningCount"] == service["desiredCount"] > 0
+
+
+def test_deploying_the_same_backend_again_does_nothing(backend: Cloud) -> None:
+    run, recorder = recorded(backend, "deploy_backend.yml")
+
+    assert run.count("changed") == 0
+    assert [call for call in recorder.mutating() if call != "GetAuthorizationToken"] == []
+
+
+def test_deploying_the_same_frontend_again_does_nothing(application: Cloud) -> None:
+    run, recorder = recorded(application, "deploy_frontend.yml")
+
+    assert run.count("changed") == 0
+    assert recorder.mutating() == []
+
+
+# What a browser gets through the CloudFront address
+
+
+def test_the_index_and_deep_links_are_the_page(application: Cloud) -> None:
+    index = application.get("/")
+
+    assert index.status_code == 200
+    assert index.headers["Content-Type"].startswith("text/html")
+    assert '<div id="root">' in index.text
+    assert application.get("/services/1").text == index.text
+
+
+def test_a_hashed_asset_is_immutable_and_a_missing_one_is_not_the_page(application: Cloud) -> None:
+    asset = re.search(r'src="(/assets/[^"]+\.js)"', application.get("/").text)[1]
+    found = application.get(asset)
+    missing = application.get("/assets/missing-00000000.js")
+
+    assert "javascript" in found.headers["Content-Type"]
+    assert "immutable" in found.headers["Cache-Control"]
+    assert missing.status_code in {403, 404}
+    assert '<div id="root">' not in missing.text
+
+
+def test_security_headers_are_there(application: Cloud) -> None:
+    headers = application.get("/").headers
+
+    assert "default-src" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "max-age=" in headers["Strict-Transport-Security"]
+
+
+def test_the_metrics_are_blocked_at_the_edge(application: Cloud) -> None:
+    assert application.get("/api/v1/metrics").status_code == 403
+
+
+@contextmanager
+def database(cloud: Cloud, **more: str) -> Iterator[psycopg.Connection]:
+    outputs = cloud.outputs["database"]
+    secret = json.loads(cloud.client("secretsmanager").get_secret_value(SecretId=outputs["secret_arn"])["SecretString"])
+    options = {"sslmode": "require", "connect_timeout": "5", **more}
+    with psycopg.connect(
+        host=outputs["address"], port=outputs["port"], dbname=outputs["database_name"], user=secret["username"], password=secret["password"], **options
+    ) as connection:
+        yield connection
+
+
+def test_what_the_api_stores_is_in_postgresql(application: Cloud) -> None:
+    created = application.request("POST", "/api/v1/services", json={"name": "from the API", "url": "https://example.org/", "enabled": True})
+    assert created.status_code == 201, created.text
+    with database(application) as connection:
+        rows = connection.execute("SELECT name FROM services WHERE id = %s", [created.json()["id"]]).fetchall()
+        assert rows == [("from the API",)]
+        connection.execute("UPDATE services SET name = 'renamed in SQL' WHERE id = %s", [created.json()["id"]])
+    assert application.get(f"/api/v1/services/{created.json()['id']}").json()["name"] == "renamed in SQL"
+    assert application.get("/api/v1/health/detailed").status_code == 200
+
+
+def test_events_stream_through_cloudfront(application: Cloud) -> None:
+    stream = application.get("/api/v1/events", stream=True)
+    assert stream.headers["Content-Type"].startswith("text/event-stream")
+    application.request("POST", "/api/v1/services", json={"name": "seen in the stream", "url": "https://example.org/", "enabled": True})
+    try:
+        for line in stream.iter_lines(decode_unicode=True):
+            if line.startswith("data:"):
+                break
+    finally:
+        stream.close()
+    assert line.startswith("data:")
+
+
+def test_the_load_balancer_answers_nobody_but_cloudfront(application: Cloud) -> None:
+    dns_name = application.outputs["load_balancer"]["dns_name"]
+    direct = requests.get(f"{application.endpoint}/api/v1/health", headers={"Host": dns_name}, timeout=10)
+
+    assert direct.status_code == 403
+
+
+def test_the_bucket_refuses_direct_reads(application: Cloud) -> None:
+    bucket = application.outputs["site"]["bucket_name"]
+    direct = requests.get(f"{application.endpoint}/{bucket}/index.html", timeout=10)
+
+    assert direct.status_code == 403
+    assert '<div id="root">' not in direct.text
+
+
+def test_the_database_refuses_a_connection_without_tls(application: Cloud) -> None:
+    with pytest.raises(psycopg.OperationalError, match="(?i)no encryption|pg_hba|SSL"), database(application, sslmode="disable"):
+        pass
+
+
+def test_the_api_works_with_the_least_it_needs(application: Cloud) -> None:
+    """The tasks run as the task definition says: not root, on a read-only file system."""
+    ecs = application.client("ecs")
+    service = ecs.describe_services(cluster="pulsegrid-local", services=["pulsegrid-local"])["services"][0]
+    container = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]["containerDefinitions"][0]
+
+    assert container["readonlyRootFilesystem"] is True
+    assert container["user"] not in {"", "0", "root"}
+    assert not {"DB_PASSWORD"} & {variable["name"] for variable in container["environment"]}
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking", "disable-component-update",
+                     "disable-sync", "disable-dev-shm-usage", f"user-data-dir={tmp_path}", "host-resolver-rules=MAP *.localhost 127.0.0.1"):  # fmt: skip
+        options.add_argument(f"--{argument}")
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+def test_a_person_adds_a_service_and_sees_it_after_a_reload(application: Cloud, browser: webdriver.Chrome) -> None:
+    browser.get(application.outputs["url"])
+    wait = WebDriverWait(browser, 15)
+    wait.until(lambda page: page.find_element(By.CSS_SELECTOR, "form input[name=name]")).send_keys("added in a browser")
+    browser.find_element(By.CSS_SELECTOR, "form input[name=url]").send_keys("https://example.org/browser")
+    browser.find_element(By.CSS_SELECTOR, "form button[type=submit]").click()
+    wait.until(lambda page: "added in a browser" in page.find_element(By.TAG_NAME, "table").text)
+    browser.refresh()
+    wait.until(lambda page: "added in a browser" in page.find_element(By.TAG_NAME, "table").text)
+    severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE" and "/api/v1/events" not in entry["message"]]
+    assert severe == []
+
+
+# Operation
+
+
+def test_the_health_check_is_fired_by_its_schedule_and_its_metric_arrives(application: Cloud) -> None:
+    application.playbook("site.yml", lambda_healthcheck_schedule="rate(1 minute)")
+    cloudwatch = application.client("cloudwatch")
+    namespace = application.outputs["healthcheck"]["metric_namespace"]
+
+    def metrics() -> list[dict[str, Any]]:
+        return cloudwatch.list_metrics(Namespace=namespace, MetricName="Success")["Metrics"]
+
+    found = until(metrics, "published by the scheduled function", 150)
+    dimensions = found[0]["Dimensions"]
+    now = time.time()
+    points = cloudwatch.get_metric_statistics(
+        Namespace=namespace, MetricName="Success", Dimensions=dimensions, StartTime=now - 900, EndTime=now + 60, Period=60, Statistics=["Maximum"]
+    )["Datapoints"]
+    assert max(point["Maximum"] for point in points) == 1
+
+
+@contextmanager
+def steady_requests(cloud: Cloud) -> Iterator[list[Any]]:
+    """Requests one after another, as long as it is entered; each answer's status, or the error, is in the list."""
+    answers: list[Any] = []
+    stop = threading.Event()
+
+    def loop() -> None:
+        while not stop.is_set():
+            try:
+                answers.append(cloud.get("/api/v1/health").status_code)
+            except requests.RequestException as error:
+                answers.append(repr(error))
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def changed_backend(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample backend with a change, as another directory: a user's own application."""
+    directory = tmp_path_factory.mktemp("second") / "backend"
+    shutil.copytree(CHECKOUT / "files/backend", directory)
+    (directory / "CHANGED").write_text("a second release\n")
+    return directory
+
+
+def running_version(cloud: Cloud) -> str:
+    return cloud.get("/api/v1/health").json()["version"]
+
+
+def test_a_second_release_rolls_with_no_failed_request(application: Cloud, changed_backend: Path) -> None:
+    before = running_version(application)
+    with steady_requests(application) as answers:
+        run = application.playbook("deploy_backend.yml", pulsegrid_backend_dir=str(changed_backend))
+
+    assert run.count("changed") > 0
+    assert running_version(application) != before
+    assert len(answers) > 50
+    assert set(answers) == {200}
+
+
+def test_a_bad_release_fails_and_the_good_one_serves_on(application: Cloud) -> None:
+    before = running_version(application)
+    with steady_requests(application) as answers:
+        run = application.playbook("deploy_backend.yml", ok=False, pulsegrid_backend_env={"PORT": "not-a-number"})
+
+    assert run.code == 2
+    assert running_version(application) == before
+    assert set(answers) == {200}
+
+
+def test_site_leaves_what_a_deploy_made(application: Cloud, changed_backend: Path) -> None:
+    before = running_version(application)
+    run = application.playbook("site.yml", lambda_healthcheck_schedule="rate(1 minute)")
+
+    assert run.count("changed") == 0
+    assert running_version(application) == before
+    assert '<div id="root">' in application.get("/").text
+
+
+def test_check_mode_of_every_playbook_on_a_full_account_fails_nowhere_and_writes_nothing(application: Cloud) -> None:
+    for playbook in ("site.yml", "deploy_backend.yml", "deploy_frontend.yml", "playbooks/outputs.yml"):
+        run, recorder = recorded(application, playbook, "--check", "--diff")
+        assert run.count("failed") == 0
+        assert len(recorder.calls) > 2
+        assert [call for call in recorder.mutating() if call != "GetAuthorizationToken"] == []
+
+
+def test_outputs_can_be_read_later(application: Cloud, tmp_path: Path) -> None:
+    application.playbook("playbooks/outputs.yml", pulsegrid_outputs_file=str(tmp_path / "outputs.json"))
+
+    assert json.loads((tmp_path / "outputs.json").read_text()) == application.outputs
+
+
+def test_no_secret_is_printed(application: Cloud) -> None:
+    secrets = application.client("secretsmanager")
+    values = set()
+    for secret in secrets.list_secrets()["SecretList"]:
+        value = secrets.get_secret_value(SecretId=secret["ARN"])["SecretString"]
+        values |= {value, json.loads(value)["password"] if value.startswith("{") else value}
+    assert len(values) >= 2
+    run = application.playbook("site.yml", "-vvv", "--diff", lambda_healthcheck_schedule="rate(5 minutes)")
+    assert run.count("changed") > 0
+    assert not [value for value in values if value in run.output]
+
+
+def test_the_cloud_restarts_with_its_data(application: Cloud) -> None:
+    names = {service["name"] for service in application.get("/api/v1/services").json()}
+    state = json.loads((Path(application.variables["local_cloud_dir"]) / "outputs.json").read_text())
+    subprocess.run(["kill", "-9", str(state["emulator_pid"])], check=True)
+    application.playbook("playbooks/local_up.yml")
+    until(lambda: application.get("/api/v1/health").status_code == 200, "serving again", 60)
+
+    assert names <= {service["name"] for service in application.get("/api/v1/services").json()}
+
+
+# Removal
+
+
+def test_destroy_wants_the_environments_name_and_refuses_a_protected_one(application: Cloud) -> None:
+    for variables, reason in (({"pulsegrid_confirm": "something-else"}, "pulsegrid_confirm"), ({"pulsegrid_protected": True}, "pulsegrid_protected")):
+        run = application.playbook("playbooks/destroy.yml", ok=False, **{"pulsegrid_confirm": "pulsegrid-local", **variables})
+        assert run.code == 2
+        assert reason in run.output
+    assert application.get("/").status_code == 200
+
+
+def left_in(cloud: Cloud) -> dict[str, list[Any]]:
+    """Everything that an environment consists of, as AWS's API lists it."""
+    ec2, client = cloud.client("ec2"), cloud.client
+    own = [{"Name": "tag:Application", "Values": ["pulsegrid"]}]
+    return {
+        "vpcs": ec2.describe_vpcs(Filters=own)["Vpcs"],
+        "subnets": ec2.describe_subnets(Filters=own)["Subnets"],
+        "security groups": ec2.describe_security_groups(Filters=own)["SecurityGroups"],
+        "route tables": ec2.describe_route_tables(Filters=own)["RouteTables"],
+        "internet gateways": ec2.describe_internet_gateways(Filters=own)["InternetGateways"],
+        "NAT gateways": [nat for nat in ec2.describe_nat_gateways(Filters=own)["NatGateways"] if nat["State"] not in {"deleted", "deleting"}],
+        "addresses": ec2.describe_addresses(Filters=own)["Addresses"],
+        "endpoints": [endpoint for endpoint in ec2.describe_vpc_endpoints(Filters=own)["VpcEndpoints"] if endpoint["State"] != "deleted"],
+        "databases": client("rds").describe_db_instances()["DBInstances"],
+        "subnet groups": client("rds").describe_db_subnet_groups()["DBSubnetGroups"],
+        "parameter groups": [
+            group for group in client("rds").describe_db_parameter_groups()["DBParameterGroups"] if not group["DBParameterGroupName"].startswith("default.")
+        ],
+        "secrets": client("secretsmanager").list_secrets()["SecretList"],
+        "repositories": client("ecr").describe_repositories()["repositories"],
+        "load balancers": client("elbv2").describe_load_balancers()["LoadBalancers"],
+        "target groups": client("elbv2").describe_target_groups()["TargetGroups"],
+        "clusters": [
+            cluster
+            for cluster in client("ecs").describe_clusters(clusters=client("ecs").list_clusters()["clusterArns"])["clusters"]
+            if cluster["status"] == "ACTIVE" and cluster["clusterName"] != "default"
+        ],
+        "task definitions": client("ecs").list_task_definitions(status="ACTIVE")["taskDefinitionArns"],
+        "buckets": client("s3").list_buckets()["Buckets"],
+        "distributions": client("cloudfront").list_distributions()["DistributionList"].get("Items", []),
+        "functions": client("lambda").list_functions()["Functions"],
+        "schedules": client("scheduler").list_schedules()["Schedules"],
+        "topics": client("sns").list_topics()["Topics"],
+        "queues": client("sqs").list_queues().get("QueueUrls", []),
+        "alarms": client("cloudwatch").describe_alarms()["MetricAlarms"],
+        "log groups": client("logs").describe_log_groups()["logGroups"],
+        "roles": [role["RoleName"] for role in client("iam").list_roles()["Roles"] if role["RoleName"].startswith("pulsegrid-")],
+        "policies": client("iam").list_policies(Scope="Local")["Policies"],
+    }
+
+
+def test_destroy_leaves_nothing(application: Cloud) -> None:
+    before = left_in(application)
+    assert len([kind for kind, resources in before.items() if resources]) > 20, "the listing must see what there is before it can say that nothing is left"
+    application.playbook("playbooks/destroy.yml", pulsegrid_confirm="pulsegrid-local")
+
+    assert {kind: resources for kind, resources in left_in(application).items() if resources} == {}
+
+
+def test_destroy_again_has_nothing_to_do(application: Cloud) -> None:
+    run = application.playbook("playbooks/destroy.yml", pulsegrid_confirm="pulsegrid-local")
+
+    assert run.count("changed") == 0
