@@ -74,7 +74,7 @@ e2e: .venv/test .venv/npm .venv/go .venv/chromium  ## The three playbooks on a f
 	pytest -v tests/e2e
 
 bench-demo:  ## Measure the demo's bounds from nothing (takes the running demo down)
-	tests/bench_demo
+	@$(PYTHON) tests/e2e/bench_demo.py
 
 .venv/python:
 	@[ -n "$(PYTHON)" ] || { echo 'Python 3.11 or newer is needed and none was found: install it, or say make PYTHON=/path/to/python'; exit 1; }

@@ -1,0 +1,72 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: tagged_resources_info
+version_added: 0.1.0
+short_description: List the resources that carry certain tags, of every service
+description:
+  - Asks the Resource Groups Tagging API, in one region, which resources carry all of the given tags. No official module does.
+  - The API knows only resources that are or were tagged, forgets a removed resource after a while (NAT gateways and task definitions after about an hour)
+    and does not list IAM. CloudFront is listed in us-east-1.
+options:
+  tags:
+    description: Tags that each resource must carry, all of them.
+    type: dict
+    required: true
+author:
+  - PulseGrid maintainers (@pulsegrid)
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    description: Nothing is changed, in check mode or without.
+    support: full
+  diff_mode:
+    description: There is nothing to show.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: What belongs to the environment is known
+  pulsegrid.aws.tagged_resources_info:
+    tags: {Application: pulsegrid, Environment: dev}
+"""
+
+RETURN = r"""
+arns:
+  description: ARNs of the resources, sorted.
+  returned: success
+  type: list
+  elements: str
+  sample: ["arn:aws:ecr:us-east-1:123456789012:repository/pulsegrid-dev"]
+"""
+
+try:
+    import botocore.exceptions
+except ImportError:
+    pass  # AnsibleAWSModule reports the missing library
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+
+
+@AWSRetry.jittered_backoff(retries=8)
+def tagged_arns(client, tags):
+    pages = client.get_paginator("get_resources").paginate(TagFilters=[{"Key": key, "Values": [str(value)]} for key, value in tags.items()])
+    return sorted(resource["ResourceARN"] for page in pages for resource in page["ResourceTagMappingList"])
+
+
+def main():
+    module = AnsibleAWSModule(argument_spec={"tags": {"type": "dict", "required": True}}, supports_check_mode=True)
+    try:
+        arns = tagged_arns(module.client("resourcegroupstaggingapi"), module.params["tags"])
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        module.fail_json_aws(error, msg="Could not list the tagged resources")
+    module.exit_json(changed=False, arns=arns)
+
+
+if __name__ == "__main__":
+    main()
