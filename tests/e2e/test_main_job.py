@@ -31,8 +31,8 @@ def recorded(cloud: Cloud, playbook: str, *arguments: str) -> tuple[Run, Recorde
         environment = {
             "AWS_REGION": "us-east-1",
             "AWS_ENDPOINT_URL": recorder.url,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_PROFILE": "local",
+            **{name: str(CHECKOUT / "inventories/local/aws.cfg") for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")},
         }
         return cloud.playbook(playbook, *arguments, pulsegrid_aws_environment=environment), recorder
 
