@@ -55,10 +55,17 @@ class CloudFrontResource(Resource):
                 return
             marker = {"Marker": page["NextMarker"]}
 
-    def replace(self, read: str, write: str, key: dict[str, str], arguments: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: {}) -> dict[str, Any]:
+    def replace(
+        self,
+        read: str,
+        write: str,
+        key: dict[str, str],
+        arguments: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: {},
+        **reading: str,
+    ) -> dict[str, Any]:
         """Write what arguments() makes of the present state. When another writer was quicker (the ETag is stale), read again and repeat."""
         for attempt in range(1, TRIES + 1):
-            present = self.call(read, **key)
+            present = self.call(read, **key, **reading)
             try:
                 return getattr(self.client, write)(aws_retry=True, **key, IfMatch=present["ETag"], **arguments(present))
             except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:

@@ -8,7 +8,7 @@ short_description: Manage and publish a CloudFront function
 description:
   - Creates or updates a CloudFront function and publishes it, so that its C(LIVE) stage runs the code given.
   - The official collections have no module for CloudFront functions.
-  - What is compared is the C(LIVE) stage. A draft that somebody left in the C(DEVELOPMENT) stage is no change by itself; it is overwritten when the code changes.
+  - What is compared is the C(LIVE) stage. A draft in the C(DEVELOPMENT) stage is no change by itself; it is overwritten when the code changes.
 options:
   name:
     description: Name of the function, at most 64 letters, digits, hyphens and underscores.
@@ -106,7 +106,7 @@ class Function(CloudFrontResource):
     def describe(self) -> dict[str, Any] | None:
         live = self.find("describe_function", Name=self.name, Stage="LIVE")
         if live is None:
-            draft = self.find("describe_function", Name=self.name)
+            draft = self.find("describe_function", Name=self.name, Stage="DEVELOPMENT")
             return draft and {**self._summary(draft), "Code": ""}
         code = self.call("get_function", Name=self.name, Stage="LIVE")["FunctionCode"].read().decode()
         return {**self._summary(live), "Code": code}
@@ -132,14 +132,17 @@ class Function(CloudFrontResource):
 
     def update(self, current: dict[str, Any], wanted: dict[str, Any]) -> None:
         arguments = self._arguments({**current, **wanted})
-        self.replace("describe_function", "update_function", {"Name": self.name}, lambda _: arguments)
+        self._write("update_function", arguments)
         self._publish()
 
     def _publish(self) -> None:
-        self.replace("describe_function", "publish_function", {"Name": self.name})
+        self._write("publish_function")
 
     def delete(self, current: dict[str, Any]) -> None:
-        self.replace("describe_function", "delete_function", {"Name": self.name})
+        self._write("delete_function")
+
+    def _write(self, operation: str, arguments: dict[str, Any] | None = None) -> None:
+        self.replace("describe_function", operation, {"Name": self.name}, lambda _: arguments or {}, Stage="DEVELOPMENT")
 
 
 def main() -> None:
