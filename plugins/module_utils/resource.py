@@ -152,7 +152,7 @@ class Resource:
             self.exit(current is not None, current, None, None)
             return
         wanted = {key: value for key, value in self.wanted(current).items() if value is not None}
-        changed = current is None or differs(current, wanted)
+        changed = current is None or differs(current, wanted) or any(self.tag_changes(current, wanted))
         if not changed:
             self.exit(False, current, wanted, current)
         elif self.module.check_mode:
