@@ -1,0 +1,197 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: ecr_image
+version_added: 0.1.0
+short_description: Find an image in ECR, or push it there
+description:
+  - Says whether a repository has an image of a tag and, where it has not, pushes O(source) from the Docker engine.
+  - M(community.docker.docker_login) with M(community.docker.docker_image_push) would write ECR's authorization token into a file of the Docker client.
+    Here the token is asked for and given to the engine within one process, so that it reaches no file, no command line and no log.
+options:
+  repository:
+    description: Name of the ECR repository.
+    type: str
+    required: true
+  tag:
+    description: Tag of the image in the repository. An immutable tag that is there is never pushed again.
+    type: str
+    required: true
+  source:
+    description:
+      - Name of the image in the Docker engine that is pushed where ECR has no image of that tag.
+      - Without it nothing is pushed, and RV(image) is empty where there is none.
+    type: str
+  registry:
+    description: Host and port of the registry, where it is not the one that ECR names, as with an emulator of ECR.
+    type: str
+  docker_host:
+    description: URL of the Docker engine. Without it C(DOCKER_HOST), or else C(unix:///var/run/docker.sock).
+    type: str
+  docker_timeout_seconds:
+    description: For how long the engine may be silent while it pushes, in seconds.
+    type: int
+    default: 300
+attributes:
+  check_mode:
+    description: Predicts the change and changes nothing; the digest of an image that is not pushed yet is not known.
+    support: full
+  diff_mode:
+    description: Shows the tag that is pushed.
+    support: full
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+requirements:
+  - docker >= 7 (PyPI), where an image is pushed
+author:
+  - PulseGrid maintainers (@pulsegrid)
+"""
+
+EXAMPLES = r"""
+- name: It is known whether the release is in ECR
+  pulsegrid.aws.ecr_image:
+    repository: pulsegrid-production
+    tag: 3f9c2b7a1d04
+  register: pushed
+
+- name: The release is in ECR
+  pulsegrid.aws.ecr_image:
+    repository: pulsegrid-production
+    tag: 3f9c2b7a1d04
+    source: pulsegrid:3f9c2b7a1d04
+  register: pushed
+"""
+
+RETURN = r"""
+image:
+  description: The image pinned by its digest, as a task definition takes it; empty where there is none.
+  returned: success
+  type: str
+  sample: 123456789012.dkr.ecr.us-east-1.amazonaws.com/pulsegrid-production@sha256:7d0b...
+digest:
+  description: Digest of its manifest.
+  returned: when it is in ECR
+  type: str
+  sample: sha256:7d0b...
+repository_uri:
+  description: The repository as C(docker pull) takes it, with O(registry) where that is given.
+  returned: success
+  type: str
+  sample: 123456789012.dkr.ecr.us-east-1.amazonaws.com/pulsegrid-production
+"""
+
+import base64
+from typing import Any
+
+try:
+    import botocore.exceptions
+except ImportError:
+    pass  # AnsibleAWSModule reports the missing library
+
+try:
+    import docker
+    import docker.errors
+    import requests.exceptions
+
+    HAS_DOCKER = True
+except ImportError:
+    HAS_DOCKER = False
+
+from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+
+
+class EcrImage:
+    def __init__(self, module: AnsibleAWSModule) -> None:
+        self.module = module
+        self.params = module.params
+        self.name = f"{self.params['repository']}:{self.params['tag']}"
+        self.client = module.client("ecr", retry_decorator=AWSRetry.jittered_backoff(retries=8))
+
+    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            return getattr(self.client, operation)(aws_retry=True, **arguments)
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            self.module.fail_json_aws(error, msg=f"Image {self.name}: could not {operation.replace('_', ' ')}")
+            raise
+
+    def repository_uri(self) -> str:
+        uri = self.call("describe_repositories", repositoryNames=[self.params["repository"]])["repositories"][0]["repositoryUri"]
+        return f"{self.params['registry']}/{self.params['repository']}" if self.params["registry"] else uri
+
+    def digest(self) -> str | None:
+        """Of the image that ECR has under the tag."""
+        try:
+            images = self.client.describe_images(repositoryName=self.params["repository"], imageIds=[{"imageTag": self.params["tag"]}], aws_retry=True)
+        except botocore.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] == "ImageNotFoundException":
+                return None
+            self.module.fail_json_aws(error, msg=f"Image {self.name}: could not describe images")
+            raise
+        except botocore.exceptions.BotoCoreError as error:
+            self.module.fail_json_aws(error, msg=f"Image {self.name}: could not describe images")
+            raise
+        return images["imageDetails"][0]["imageDigest"] if images["imageDetails"] else None
+
+    def credentials(self) -> dict[str, str]:
+        token = self.call("get_authorization_token")["authorizationData"][0]["authorizationToken"]
+        username, _colon, password = base64.b64decode(token).decode().partition(":")
+        self.module.no_log_values.add(password)
+        return {"username": username, "password": password}
+
+    def push(self, repository_uri: str) -> None:
+        if not HAS_DOCKER:
+            self.module.fail_json(msg=missing_required_lib("docker"))
+        credentials = self.credentials()
+        try:
+            options = {"base_url": self.params["docker_host"]} if self.params["docker_host"] else {}
+            engine = docker.from_env if not options else docker.DockerClient
+            client = engine(timeout=self.params["docker_timeout_seconds"], **options)
+            image = client.images.get(self.params["source"])
+            image.tag(repository_uri, self.params["tag"])
+            for line in client.images.push(repository_uri, self.params["tag"], auth_config=credentials, stream=True, decode=True):
+                if "error" in line and not self.digest():  # somebody else may have pushed the same immutable tag just now
+                    self.module.fail_json(msg=f"Image {self.name}: the registry refused the push: {line['error']}")
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            self.module.fail_json(msg=f"Image {self.name}: the Docker engine could not push {self.params['source']}: {error}")
+
+    def run(self) -> None:
+        repository_uri = self.repository_uri()
+        digest = self.digest()
+        changed = digest is None and self.params["source"] is not None
+        if changed and not self.module.check_mode:
+            self.push(repository_uri)
+            digest = self.digest()
+            if digest is None:
+                self.module.fail_json(msg=f"Image {self.name}: it was pushed to {repository_uri}, and ECR does not have it.")
+        result = {"digest": digest} if digest else {}
+        self.module.exit_json(
+            changed=changed,
+            diff={"before": {}, "after": {"image": f"{repository_uri}:{self.params['tag']}"}} if changed else {},
+            repository_uri=repository_uri,
+            image=f"{repository_uri}@{digest}" if digest else "",
+            **result,
+        )
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "repository": {"required": True},
+            "tag": {"required": True},
+            "source": {},
+            "registry": {},
+            "docker_host": {},
+            "docker_timeout_seconds": {"type": "int", "default": 300},
+        },
+        supports_check_mode=True,
+    )
+    EcrImage(module).run()
+
+
+if __name__ == "__main__":
+    main()

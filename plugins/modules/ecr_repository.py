@@ -1,0 +1,187 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: ecr_repository
+version_added: 0.1.0
+short_description: Manage an image repository in ECR
+description:
+  - A private repository with tag mutability, scanning, encryption and a lifecycle policy.
+  - M(community.aws.ecs_ecr) fails in check mode where the repository is not there yet and a lifecycle policy is given, and cannot say C(AES256).
+options:
+  name:
+    description: Name of the repository, 2 to 256 characters.
+    type: str
+    required: true
+  image_tag_mutability:
+    description: Whether a tag can be moved to another image.
+    type: str
+    choices: [IMMUTABLE, MUTABLE]
+    default: IMMUTABLE
+  scan_on_push:
+    description: Whether each image is scanned for known vulnerabilities when it is pushed.
+    type: bool
+    default: true
+  kms_key:
+    description: ARN of the KMS key that encrypts the images, instead of AES256. AWS cannot change it afterwards, and the module says so.
+    type: str
+  lifecycle_policy:
+    description: The lifecycle policy; an empty dict removes it. Without it the policy is left alone.
+    type: dict
+  force:
+    description: Whether O(state=absent) also removes a repository that has images.
+    type: bool
+    default: false
+  state:
+    description: Whether the repository is there.
+    type: str
+    choices: [present, absent]
+    default: present
+attributes:
+  check_mode:
+    description: Predicts the change and changes nothing.
+    support: full
+  diff_mode:
+    description: Shows the properties before and after.
+    support: full
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.tags
+  - amazon.aws.boto3
+author:
+  - PulseGrid maintainers (@pulsegrid)
+"""
+
+EXAMPLES = r"""
+- name: Images go to a repository that keeps the last thirty
+  pulsegrid.aws.ecr_repository:
+    name: pulsegrid-production
+    lifecycle_policy:
+      rules:
+        - rulePriority: 1
+          selection: {tagStatus: any, countType: imageCountMoreThan, countNumber: 30}
+          action: {type: expire}
+"""
+
+RETURN = r"""
+repository:
+  description: The repository as ECR describes it; empty when it is absent.
+  returned: success
+  type: dict
+  contains:
+    repository_name:
+      description: Its name.
+      type: str
+      returned: always
+    repository_arn:
+      description: Its ARN.
+      type: str
+      returned: when it exists
+    repository_uri:
+      description: What C(docker pull) takes, without a tag.
+      type: str
+      returned: when it exists
+  sample:
+    repository_name: pulsegrid-production
+    repository_arn: arn:aws:ecr:us-east-1:123456789012:repository/pulsegrid-production
+    repository_uri: 123456789012.dkr.ecr.us-east-1.amazonaws.com/pulsegrid-production
+"""
+
+import json
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
+    Resource,
+    ansible_dict_to_boto3_tag_list,
+    boto3_tag_list_to_ansible_dict,
+    differs,
+)
+
+
+class Repository(Resource):
+    service = "ecr"
+    kind = "ECR repository"
+    result = "repository"
+    not_found = ("RepositoryNotFoundException", "LifecyclePolicyNotFoundException")
+    keep_case_of = ("LifecyclePolicy", "Tags")
+
+    def describe(self) -> dict[str, Any] | None:
+        found = self.find("describe_repositories", repositoryNames=[self.name])
+        if found is None:
+            return None
+        repository = found["repositories"][0]
+        policy = self.find("get_lifecycle_policy", repositoryName=self.name) if self.params["lifecycle_policy"] is not None else None
+        tags = self.call("list_tags_for_resource", resourceArn=repository["repositoryArn"])["tags"]
+        return {
+            **repository,
+            "lifecyclePolicy": json.loads(policy["lifecyclePolicyText"]) if policy else {},
+            "Tags": boto3_tag_list_to_ansible_dict(tags),
+        }
+
+    def wanted(self, current: dict[str, Any] | None) -> dict[str, Any]:
+        key = self.params["kms_key"]
+        encryption = {"encryptionType": "KMS", "kmsKey": key} if key else {"encryptionType": "AES256"}
+        if current and differs(current["encryptionConfiguration"], encryption):
+            self.module.fail_json(msg=f"ECR repository {self.name}: AWS cannot change the encryption of a repository; kms_key is {key!r}.")
+        return {
+            "repositoryName": self.name,
+            "imageTagMutability": self.params["image_tag_mutability"],
+            "imageScanningConfiguration": {"scanOnPush": self.params["scan_on_push"]},
+            "encryptionConfiguration": encryption,
+            "lifecyclePolicy": self.params["lifecycle_policy"],
+            "Tags": self.wanted_tags(current),
+        }
+
+    def create(self, wanted: dict[str, Any]) -> None:
+        tags = {"tags": ansible_dict_to_boto3_tag_list(wanted["Tags"])} if wanted.get("Tags") else {}
+        kept = {key: value for key, value in wanted.items() if key not in ("lifecyclePolicy", "Tags")}
+        self.call("create_repository", **kept, **tags)
+        if wanted.get("lifecyclePolicy"):
+            self.set_lifecycle_policy(wanted["lifecyclePolicy"])
+
+    def update(self, current: dict[str, Any], wanted: dict[str, Any]) -> None:
+        if current["imageTagMutability"] != wanted["imageTagMutability"]:
+            self.call("put_image_tag_mutability", repositoryName=self.name, imageTagMutability=wanted["imageTagMutability"])
+        if differs(current["imageScanningConfiguration"], wanted["imageScanningConfiguration"]):
+            self.call("put_image_scanning_configuration", repositoryName=self.name, imageScanningConfiguration=wanted["imageScanningConfiguration"])
+        policy = wanted.get("lifecyclePolicy", current["lifecyclePolicy"])
+        if policy != current["lifecyclePolicy"]:
+            self.set_lifecycle_policy(policy)
+        to_set, to_remove = self.tag_changes(current, wanted)
+        if to_set:
+            self.call("tag_resource", resourceArn=current["repositoryArn"], tags=ansible_dict_to_boto3_tag_list(to_set))
+        if to_remove:
+            self.call("untag_resource", resourceArn=current["repositoryArn"], tagKeys=to_remove)
+
+    def set_lifecycle_policy(self, policy: dict[str, Any]) -> None:
+        if policy:
+            self.call("put_lifecycle_policy", repositoryName=self.name, lifecyclePolicyText=json.dumps(policy))
+        else:
+            self.call("delete_lifecycle_policy", repositoryName=self.name)
+
+    def delete(self, current: dict[str, Any]) -> None:
+        self.call("delete_repository", repositoryName=self.name, force=self.params["force"])
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"required": True},
+            "image_tag_mutability": {"choices": ["IMMUTABLE", "MUTABLE"], "default": "IMMUTABLE"},
+            "scan_on_push": {"type": "bool", "default": True},
+            "kms_key": {"no_log": False},
+            "lifecycle_policy": {"type": "dict"},
+            "force": {"type": "bool", "default": False},
+            "state": {"choices": ["present", "absent"], "default": "present"},
+            "tags": {"type": "dict", "aliases": ["resource_tags"]},
+            "purge_tags": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    Repository(module).run()
+
+
+if __name__ == "__main__":
+    main()
