@@ -8,9 +8,9 @@ short_description: Manage an ECS service on Fargate, its task definition and its
 description:
   - Compares the wanted task definition with the one that the service runs, registers a revision only where they differ, updates the service only where
     something differs, and follows the deployment that this started, by its ID, to its end.
-  - Success is one thing only, the deployment completed with all its tasks running and healthy in their target groups. A deployment that failed, was rolled back,
-    was superseded or took too long ends the task as failed, with the reasons for which tasks stopped, and the revision that was serving before is put back.
-    A failed first release goes to zero tasks.
+  - Success is one thing only, the deployment completed with all its tasks running and healthy in their target groups. A deployment that failed, was rolled
+    back, was superseded or took too long ends the task as failed, with the reasons for which tasks stopped, and the revision that was serving before is put
+    back. A failed first release goes to zero tasks.
   - M(community.aws.ecs_service) fails in check mode where the cluster is not there yet, does not wait for a deployment, and compares a task definition by its
     name, not by what is in it.
 options:
@@ -51,7 +51,7 @@ options:
     type: bool
     default: false
   load_balancers:
-    description: The target groups that the tasks are registered in. AWS cannot add the first to, or take the last from, a service with other settings unchanged.
+    description: The target groups that the tasks are registered in.
     type: list
     elements: dict
     default: []
@@ -208,6 +208,7 @@ try:
 except ImportError:
     pass  # AnsibleAWSModule reports the missing library
 
+from ansible.module_utils.common.dict_transformations import camel_dict_to_snake_dict
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource, differs
 
@@ -308,6 +309,9 @@ class Service(Resource):
 
     def wanted_definition(self, running: dict[str, Any] | None) -> dict[str, Any]:
         wanted = copy.deepcopy(self.params["task_definition"])
+        for container in wanted["containerDefinitions"]:
+            for variable in container.get("environment", []):
+                variable["value"] = str(variable["value"])
         if running and self.params["keep_images"]:
             images = {container["name"]: container["image"] for container in running["containerDefinitions"]}
             for container in wanted["containerDefinitions"]:
@@ -405,8 +409,6 @@ class Service(Resource):
         return {**kept, "desiredCount": service["desiredCount"], "taskDefinition": normalized(running)}
 
     def snake(self, service: dict[str, Any]) -> dict[str, Any]:
-        from ansible.module_utils.common.dict_transformations import camel_dict_to_snake_dict
-
         kept = {key: value for key, value in service.items() if key not in {"deployments", "events"}}
         return {self.result: camel_dict_to_snake_dict(kept, ignore_list=["Tags"])}
 
@@ -586,10 +588,7 @@ class Service(Resource):
             self.update_service(service["taskDefinition"], desiredCount=0)
             return "It was the first release: the service goes to zero tasks."
         primary = self.primary(service)
-        if primary["taskDefinition"] != previous:
-            deployment_id = self.update_service(previous)
-        else:
-            deployment_id = primary["id"]
+        deployment_id = self.update_service(previous) if primary["taskDefinition"] != previous else primary["id"]
         self.failed_tasks = {}
         try:
             self.follow(deployment_id, service["desiredCount"], self.params["wait_timeout_seconds"])
