@@ -62,8 +62,11 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _misspelt(role: str, options: dict[str, Any], variables: dict[str, Any]) -> list[str]:
+        """Variables that look like one of the role's inputs and are none, nor one of the role's own."""
+        own = ROLES / role / "vars" / "main.yml"
+        known = {*options, *(DataLoader().load_from_file(str(own)) if own.exists() else ()), f"{role}_outputs"}
         return [
             f"{name} is no variable of the role {role}; did you mean {close[0]}?"
             for name in variables
-            if name.startswith(f"{role}_") and name not in options and (close := get_close_matches(name, options, n=1, cutoff=0.85))
+            if name.startswith(f"{role}_") and name not in known and (close := get_close_matches(name, options, n=1, cutoff=0.9))
         ]
