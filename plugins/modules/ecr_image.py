@@ -21,7 +21,7 @@ options:
   source:
     description:
       - Name of the image in the Docker engine that is pushed where ECR has no image of that tag.
-      - Without it nothing is pushed, and RV(image) is empty where there is none.
+      - Without it nothing is pushed, and RV(image) is empty where ECR has no image of that tag.
     type: str
   registry:
     description: Host and port of the registry, where it is not the one that ECR names, as with an emulator of ECR.
@@ -72,18 +72,31 @@ image:
   type: str
   sample: 123456789012.dkr.ecr.us-east-1.amazonaws.com/pulsegrid-production@sha256:7d0b...
 digest:
-  description: Digest of its manifest.
+  description: Digest of its manifest, as ECR says it.
   returned: when it is in ECR
   type: str
   sample: sha256:7d0b...
+pushed_at:
+  description: When it was pushed.
+  returned: when it is in ECR
+  type: str
+  sample: '2026-11-23T21:35:57+00:00'
+tag:
+  description: Its tag.
+  returned: success
+  type: str
+  sample: 3f9c2b7a1d04
 repository_uri:
-  description: The repository as C(docker pull) takes it, with O(registry) where that is given.
+  description:
+    - The repository as C(docker pull) takes it, with O(registry) where that is given.
+    - Empty where there is no such repository, and nothing to push (no O(source), or check mode).
   returned: success
   type: str
   sample: 123456789012.dkr.ecr.us-east-1.amazonaws.com/pulsegrid-production
 """
 
 import base64
+import time
 from typing import Any
 
 try:
@@ -119,26 +132,44 @@ class EcrImage:
             self.module.fail_json_aws(error, msg=f"Image {self.name}: could not {operation.replace('_', ' ')}")
             raise
 
-    def repository_uri(self) -> str:
-        uri = self.call("describe_repositories", repositoryNames=[self.params["repository"]])["repositories"][0]["repositoryUri"]
-        return f"{self.params['registry']}/{self.params['repository']}" if self.params["registry"] else uri
-
-    def digest(self) -> str | None:
-        """Of the image that ECR has under the tag."""
+    def ask(self, operation: str, absent: str, **arguments: Any) -> dict[str, Any] | None:
+        """None where ECR answers with the error code absent."""
         try:
-            images = self.client.describe_images(repositoryName=self.params["repository"], imageIds=[{"imageTag": self.params["tag"]}], aws_retry=True)
+            return getattr(self.client, operation)(aws_retry=True, **arguments)
         except botocore.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] == "ImageNotFoundException":
+            if error.response["Error"]["Code"] == absent:
                 return None
-            self.module.fail_json_aws(error, msg=f"Image {self.name}: could not describe images")
+            self.module.fail_json_aws(error, msg=f"Image {self.name}: could not {operation.replace('_', ' ')}")
             raise
         except botocore.exceptions.BotoCoreError as error:
-            self.module.fail_json_aws(error, msg=f"Image {self.name}: could not describe images")
+            self.module.fail_json_aws(error, msg=f"Image {self.name}: could not {operation.replace('_', ' ')}")
             raise
-        return images["imageDetails"][0]["imageDigest"] if images["imageDetails"] else None
+
+    def repository_uri(self) -> str:
+        repository = self.params["repository"]
+        found = self.ask("describe_repositories", "RepositoryNotFoundException", repositoryNames=[repository])
+        if found is None:
+            if self.params["source"] and not self.module.check_mode:
+                self.module.fail_json(msg=f"Image {self.name}: there is no ECR repository {repository}.")
+            return ""
+        return f"{self.params['registry']}/{repository}" if self.params["registry"] else found["repositories"][0]["repositoryUri"]
+
+    def image(self) -> dict[str, Any] | None:
+        """What ECR has under the tag."""
+        found = self.ask("describe_images", "ImageNotFoundException", repositoryName=self.params["repository"], imageIds=[{"imageTag": self.params["tag"]}])
+        return found["imageDetails"][0] if found and found["imageDetails"] else None
+
+    def pushed_image(self) -> dict[str, Any]:
+        """A push is over before every one of ECR's servers knows of it."""
+        for _attempt in range(10):
+            if image := self.image():
+                return image
+            time.sleep(1)
+        self.module.fail_json(msg=f"Image {self.name}: it was pushed, and ECR does not have it.")
+        raise AssertionError("fail_json does not return")
 
     def credentials(self) -> dict[str, str]:
-        token = self.call("get_authorization_token")["authorizationData"][0]["authorizationToken"]
+        token = (self.ask("get_authorization_token", absent="") or {})["authorizationData"][0]["authorizationToken"]
         username, _colon, password = base64.b64decode(token).decode().partition(":")
         self.module.no_log_values.add(password)
         return {"username": username, "password": password}
@@ -147,33 +178,34 @@ class EcrImage:
         if not HAS_DOCKER:
             self.module.fail_json(msg=missing_required_lib("docker"))
         credentials = self.credentials()
+        source, tag, timeout = self.params["source"], self.params["tag"], self.params["docker_timeout_seconds"]
         try:
-            options = {"base_url": self.params["docker_host"]} if self.params["docker_host"] else {}
-            engine = docker.from_env if not options else docker.DockerClient
-            client = engine(timeout=self.params["docker_timeout_seconds"], **options)
-            image = client.images.get(self.params["source"])
-            image.tag(repository_uri, self.params["tag"])
-            for line in client.images.push(repository_uri, self.params["tag"], auth_config=credentials, stream=True, decode=True):
-                if "error" in line and not self.digest():  # somebody else may have pushed the same immutable tag just now
+            url = self.params["docker_host"]
+            engine = docker.DockerClient(base_url=url, timeout=timeout) if url else docker.from_env(timeout=timeout)
+            engine.images.get(source).tag(repository_uri, tag)
+            for line in engine.images.push(repository_uri, tag, auth_config=credentials, stream=True, decode=True):
+                # Where somebody else has pushed the same immutable tag in the meantime, ECR refuses ours, and has what is wanted.
+                if "error" in line and self.image() is None:
                     self.module.fail_json(msg=f"Image {self.name}: the registry refused the push: {line['error']}")
+        except docker.errors.ImageNotFound:
+            self.module.fail_json(msg=f"Image {self.name}: source is '{source}', and the Docker engine has no such image.")
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            self.module.fail_json(msg=f"Image {self.name}: the Docker engine could not push {self.params['source']}: {error}")
+            self.module.fail_json(msg=f"Image {self.name}: the Docker engine could not push {source}: {error}")
 
     def run(self) -> None:
         repository_uri = self.repository_uri()
-        digest = self.digest()
-        changed = digest is None and self.params["source"] is not None
+        image = self.image() if repository_uri else None
+        changed = image is None and self.params["source"] is not None
         if changed and not self.module.check_mode:
             self.push(repository_uri)
-            digest = self.digest()
-            if digest is None:
-                self.module.fail_json(msg=f"Image {self.name}: it was pushed to {repository_uri}, and ECR does not have it.")
-        result = {"digest": digest} if digest else {}
+            image = self.pushed_image()
+        result = {"digest": image["imageDigest"], "pushed_at": image["imagePushedAt"].isoformat()} if image else {}
         self.module.exit_json(
             changed=changed,
-            diff={"before": {}, "after": {"image": f"{repository_uri}:{self.params['tag']}"}} if changed else {},
+            diff={"before": {}, "after": {"image": self.name}} if changed else {},
             repository_uri=repository_uri,
-            image=f"{repository_uri}@{digest}" if digest else "",
+            tag=self.params["tag"],
+            image=f"{repository_uri}@{image['imageDigest']}" if image else "",
             **result,
         )
 

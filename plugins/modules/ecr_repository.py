@@ -7,7 +7,7 @@ version_added: 0.1.0
 short_description: Manage an image repository in ECR
 description:
   - A private repository with tag mutability, scanning, encryption and a lifecycle policy.
-  - M(community.aws.ecs_ecr) fails in check mode where the repository is not there yet and a lifecycle policy is given, and cannot say C(AES256).
+  - M(community.aws.ecs_ecr) fails in check mode where the repository is not there yet and a lifecycle policy is given, and with C(AES256) as the encryption.
 options:
   name:
     description: Name of the repository, 2 to 256 characters.
@@ -22,11 +22,19 @@ options:
     description: Whether each image is scanned for known vulnerabilities when it is pushed.
     type: bool
     default: true
+  encryption_type:
+    description: How the images are encrypted. AWS cannot change it afterwards, and the module fails where it would have to.
+    type: str
+    choices: [AES256, KMS]
+    default: AES256
   kms_key:
-    description: ARN of the KMS key that encrypts the images, instead of AES256. AWS cannot change it afterwards, and the module says so.
+    description: ARN of the key, with O(encryption_type=KMS). Without it a new repository gets C(aws/ecr), and an existing one keeps its key.
     type: str
   lifecycle_policy:
     description: The lifecycle policy; an empty dict removes it. Without it the policy is left alone.
+    type: dict
+  policy:
+    description: The repository policy, for other accounts that pull from it; an empty dict removes it. Without it the policy is left alone.
     type: dict
   force:
     description: Whether O(state=absent) also removes a repository that has images.
@@ -82,6 +90,14 @@ repository:
       description: What C(docker pull) takes, without a tag.
       type: str
       returned: when it exists
+    lifecycle_policy_text:
+      description: Its lifecycle policy as JSON; empty where there is none.
+      type: str
+      returned: with O(lifecycle_policy)
+    policy_text:
+      description: Its policy as JSON; empty where there is none.
+      type: str
+      returned: with O(policy)
   sample:
     repository_name: pulsegrid-production
     repository_arn: arn:aws:ecr:us-east-1:123456789012:repository/pulsegrid-production
@@ -100,66 +116,84 @@ from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
 )
 
 
+def canonical(policy: dict[str, Any]) -> str:
+    """As text, so that a key that is no longer wanted is a difference too; empty for no policy."""
+    return json.dumps(policy, indent=2, sort_keys=True) if policy else ""
+
+
 class Repository(Resource):
     service = "ecr"
     kind = "ECR repository"
     result = "repository"
-    not_found = ("RepositoryNotFoundException", "LifecyclePolicyNotFoundException")
-    keep_case_of = ("LifecyclePolicy", "Tags")
+    not_found = ("RepositoryNotFoundException", "LifecyclePolicyNotFoundException", "RepositoryPolicyNotFoundException")
 
     def describe(self) -> dict[str, Any] | None:
         found = self.find("describe_repositories", repositoryNames=[self.name])
         if found is None:
             return None
         repository = found["repositories"][0]
-        policy = self.find("get_lifecycle_policy", repositoryName=self.name) if self.params["lifecycle_policy"] is not None else None
         tags = self.call("list_tags_for_resource", resourceArn=repository["repositoryArn"])["tags"]
         return {
+            "encryptionConfiguration": {"encryptionType": "AES256"},
             **repository,
-            "lifecyclePolicy": json.loads(policy["lifecyclePolicyText"]) if policy else {},
+            **self.policy_text("lifecycle_policy", "get_lifecycle_policy", "lifecyclePolicyText"),
+            **self.policy_text("policy", "get_repository_policy", "policyText"),
             "Tags": boto3_tag_list_to_ansible_dict(tags),
         }
 
+    def policy_text(self, option: str, operation: str, key: str) -> dict[str, str]:
+        if self.params[option] is None:
+            return {}
+        found = self.find(operation, repositoryName=self.name)
+        return {key: canonical(json.loads(found[key]) if found else {})}
+
     def wanted(self, current: dict[str, Any] | None) -> dict[str, Any]:
-        key = self.params["kms_key"]
-        encryption = {"encryptionType": "KMS", "kmsKey": key} if key else {"encryptionType": "AES256"}
+        encryption = {"encryptionType": self.params["encryption_type"]}
+        if self.params["kms_key"]:
+            encryption["kmsKey"] = self.params["kms_key"]
         if current and differs(current["encryptionConfiguration"], encryption):
-            self.module.fail_json(msg=f"ECR repository {self.name}: AWS cannot change the encryption of a repository; kms_key is {key!r}.")
+            self.module.fail_json(
+                msg=f"ECR repository {self.name}: AWS cannot change the encryption from {current['encryptionConfiguration']} to {encryption} in place. "
+                "Use another name, or remove the repository and run again."
+            )
+        policies = {key: self.params[option] for option, key in (("lifecycle_policy", "lifecyclePolicyText"), ("policy", "policyText"))}
         return {
             "repositoryName": self.name,
             "imageTagMutability": self.params["image_tag_mutability"],
             "imageScanningConfiguration": {"scanOnPush": self.params["scan_on_push"]},
             "encryptionConfiguration": encryption,
-            "lifecyclePolicy": self.params["lifecycle_policy"],
+            **{key: canonical(policy) for key, policy in policies.items() if policy is not None},
             "Tags": self.wanted_tags(current),
         }
 
     def create(self, wanted: dict[str, Any]) -> None:
-        tags = {"tags": ansible_dict_to_boto3_tag_list(wanted["Tags"])} if wanted.get("Tags") else {}
-        kept = {key: value for key, value in wanted.items() if key not in ("lifecyclePolicy", "Tags")}
-        self.call("create_repository", **kept, **tags)
-        if wanted.get("lifecyclePolicy"):
-            self.set_lifecycle_policy(wanted["lifecyclePolicy"])
+        properties = {key: wanted[key] for key in ("imageTagMutability", "imageScanningConfiguration", "encryptionConfiguration")}
+        self.call("create_repository", repositoryName=self.name, tags=ansible_dict_to_boto3_tag_list(wanted.get("Tags") or {}), **properties)
+        self.set_policies({}, wanted)
 
     def update(self, current: dict[str, Any], wanted: dict[str, Any]) -> None:
         if current["imageTagMutability"] != wanted["imageTagMutability"]:
             self.call("put_image_tag_mutability", repositoryName=self.name, imageTagMutability=wanted["imageTagMutability"])
         if differs(current["imageScanningConfiguration"], wanted["imageScanningConfiguration"]):
             self.call("put_image_scanning_configuration", repositoryName=self.name, imageScanningConfiguration=wanted["imageScanningConfiguration"])
-        policy = wanted.get("lifecyclePolicy", current["lifecyclePolicy"])
-        if policy != current["lifecyclePolicy"]:
-            self.set_lifecycle_policy(policy)
+        self.set_policies(current, wanted)
         to_set, to_remove = self.tag_changes(current, wanted)
         if to_set:
             self.call("tag_resource", resourceArn=current["repositoryArn"], tags=ansible_dict_to_boto3_tag_list(to_set))
         if to_remove:
             self.call("untag_resource", resourceArn=current["repositoryArn"], tagKeys=to_remove)
 
-    def set_lifecycle_policy(self, policy: dict[str, Any]) -> None:
-        if policy:
-            self.call("put_lifecycle_policy", repositoryName=self.name, lifecyclePolicyText=json.dumps(policy))
-        else:
-            self.call("delete_lifecycle_policy", repositoryName=self.name)
+    def set_policies(self, current: dict[str, Any], wanted: dict[str, Any]) -> None:
+        for key, put, delete in (
+            ("lifecyclePolicyText", "put_lifecycle_policy", "delete_lifecycle_policy"),
+            ("policyText", "set_repository_policy", "delete_repository_policy"),
+        ):
+            if wanted.get(key, "") == current.get(key, ""):
+                continue
+            if wanted[key]:
+                self.call(put, repositoryName=self.name, **{key: wanted[key]})
+            else:
+                self.call(delete, repositoryName=self.name)
 
     def delete(self, current: dict[str, Any]) -> None:
         self.call("delete_repository", repositoryName=self.name, force=self.params["force"])
@@ -171,8 +205,10 @@ def main() -> None:
             "name": {"required": True},
             "image_tag_mutability": {"choices": ["IMMUTABLE", "MUTABLE"], "default": "IMMUTABLE"},
             "scan_on_push": {"type": "bool", "default": True},
+            "encryption_type": {"choices": ["AES256", "KMS"], "default": "AES256"},
             "kms_key": {"no_log": False},
             "lifecycle_policy": {"type": "dict"},
+            "policy": {"type": "dict"},
             "force": {"type": "bool", "default": False},
             "state": {"choices": ["present", "absent"], "default": "present"},
             "tags": {"type": "dict", "aliases": ["resource_tags"]},
@@ -180,6 +216,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    if module.params["kms_key"] and module.params["encryption_type"] != "KMS":
+        module.fail_json(msg=f"kms_key is {module.params['kms_key']}: a key needs encryption_type KMS.")
     Repository(module).run()
 
 
