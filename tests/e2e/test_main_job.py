@@ -20,7 +20,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from .conftest import CHECKOUT, Cloud, Run
+from .conftest import CHECKOUT, STATE, Cloud, Run
 from .recorder import Recorder
 
 READY_SECONDS = 20
@@ -237,9 +237,11 @@ def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
 def test_a_person_adds_a_service_and_sees_it_after_a_reload(application: Cloud, browser: webdriver.Chrome) -> None:
     browser.get(application.outputs["url"])
     wait = WebDriverWait(browser, 15)
-    wait.until(lambda page: page.find_element(By.CSS_SELECTOR, "form input[name=name]")).send_keys("added in a browser")
-    browser.find_element(By.CSS_SELECTOR, "form input[name=url]").send_keys("https://example.org/browser")
-    browser.find_element(By.CSS_SELECTOR, "form button[type=submit]").click()
+    form = wait.until(lambda page: page.find_element(By.CSS_SELECTOR, 'form[aria-label="Add a service"]'))
+    name, url = form.find_elements(By.TAG_NAME, "input")
+    name.send_keys("added in a browser")
+    url.send_keys("https://example.org/browser")
+    form.find_element(By.CSS_SELECTOR, "button[type=submit]").click()
     wait.until(lambda page: "added in a browser" in page.find_element(By.TAG_NAME, "table").text)
     browser.refresh()
     wait.until(lambda page: "added in a browser" in page.find_element(By.TAG_NAME, "table").text)
@@ -360,13 +362,13 @@ def test_no_secret_is_printed(application: Cloud) -> None:
 
 
 def test_the_cloud_restarts_with_its_data(application: Cloud) -> None:
-    names = {service["name"] for service in application.get("/api/v1/services").json()}
-    state = json.loads((Path(application.variables["local_cloud_dir"]) / "outputs.json").read_text())
-    subprocess.run(["kill", "-9", str(state["emulator_pid"])], check=True)
+    names = {service["name"] for service in application.get("/api/v1/services").json()["services"]}
+    state = json.loads((STATE / "ministack" / "pid.json").read_text())
+    subprocess.run(["kill", "-9", str(state["pid"])], check=True)
     application.playbook("playbooks/local_up.yml")
     until(lambda: application.get("/api/v1/health").status_code == 200, "serving again", 60)
 
-    assert names <= {service["name"] for service in application.get("/api/v1/services").json()}
+    assert names <= {service["name"] for service in application.get("/api/v1/services").json()["services"]}
 
 
 # Removal
