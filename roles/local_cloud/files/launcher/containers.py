@@ -1,0 +1,96 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The containers of tasks and databases are started as AWS would."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+from mending import mend
+
+from ministack.services import ecs, rds, ssm
+
+# As on RDS, a parameter group with rds.force_ssl=1 (the default from PostgreSQL 15 on) refuses a connection without TLS.
+HBA = """local all all trust
+local replication all trust
+{kind} all all all scram-sha-256
+{kind} replication all all scram-sha-256
+"""
+
+
+@mend("services.ssm:resolve_parameter_value", "2ec29b9fcbad")
+def a_task_gets_the_secret_itself(upstream):
+    """A SecureString reaches a task encrypted, as its caller does not ask for the plain text."""
+
+    def resolve_parameter_value(name_or_arn, version=None, decrypt=True):
+        return upstream(name_or_arn, version, decrypt)
+
+    return resolve_parameter_value
+
+
+@mend("services.ecs:_build_run_kwargs", "25f7593b8823")
+def container_settings_count(upstream):
+    """Of a container definition's entryPoint, user, workingDirectory, readonlyRootFilesystem and stopTimeout nothing reaches the engine."""
+
+    def build_run_kwargs(cdef, td, *arguments, **named):
+        kwargs = upstream(cdef, td, *arguments, **named)
+        for setting, name in (("entryPoint", "entrypoint"), ("user", "user"), ("workingDirectory", "working_dir"), ("readonlyRootFilesystem", "read_only")):
+            if cdef.get(setting):
+                kwargs[name] = cdef[setting]
+        kwargs["security_opt"] = ["no-new-privileges"]
+        kwargs["ports"] = on_loopback(kwargs.get("ports"))
+        return kwargs
+
+    return build_run_kwargs
+
+
+def on_loopback(ports):
+    """Published ports, on 127.0.0.1 instead of every address of the machine."""
+    return {inside: ("127.0.0.1", outside) if outside is None or isinstance(outside, int) else outside for inside, outside in (ports or {}).items()} or None
+
+
+def forces_tls(labels) -> bool:
+    instance = rds._instances.get(labels.get("db_id", "")) or {}
+    for group in instance.get("DBParameterGroups") or []:
+        name = group.get("DBParameterGroupName", "")
+        value = _parameter(name, "rds.force_ssl")
+        if value is not None:
+            return value == "1"
+    return int(str(instance.get("EngineVersion") or "0").split(".", maxsplit=1)[0] or 0) >= 15
+
+
+def _parameter(group_name, parameter):
+    group = rds._param_groups.get(group_name) or {}
+    found = (group.get("Parameters") or {}).get(parameter)
+    return str(found.get("ParameterValue", "")) if isinstance(found, dict) else found
+
+
+@mend("services.rds:_run_rds_container", "0d96d7c7c0b5")
+def a_database_refuses_plain_text(upstream):
+    """A database listens on every address of the machine, and accepts connections without TLS whatever its parameter group says."""
+
+    def run_rds_container(docker_client, engine, container_kwargs, tls_names=(), tls_ips=()):
+        kwargs = dict(container_kwargs)
+        kwargs["ports"] = on_loopback(kwargs.get("ports"))
+        if engine in ("postgres", "aurora-postgresql") and not kwargs.get("command"):
+            kwargs["command"] = ["postgres", "-c", f"hba_file={rds._PG_TLS_DIR}/{'hostssl' if forces_tls(kwargs.get('labels', {})) else 'host'}.conf"]
+        return upstream(docker_client, engine, kwargs, tls_names, tls_ips)
+
+    return run_rds_container
+
+
+@mend("services.rds:_pg_tls_archive", "94b3370df027")
+def access_rules_come_with_the_certificate(upstream):
+    """See a_database_refuses_plain_text: the two sets of access rules go where the certificate goes."""
+
+    def pg_tls_archive(cert_pem, key_pem):
+        archive = io.BytesIO(upstream(cert_pem, key_pem))
+        with tarfile.open(fileobj=archive, mode="a") as bundle:
+            for kind in ("host", "hostssl"):
+                content = HBA.format(kind=kind).encode()
+                entry = tarfile.TarInfo(f"{rds._PG_TLS_DIR.lstrip('/')}/{kind}.conf")
+                entry.mode, entry.size = 0o600, len(content)
+                bundle.addfile(entry, io.BytesIO(content))
+        return archive.getvalue()
+
+    return pg_tls_archive

@@ -1,0 +1,150 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""ECS: deployments begin, end and fail as on AWS."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+import health
+from mending import mend
+
+from ministack.services import alb, ecs
+
+logger = logging.getLogger("pulsegrid.ecs")
+
+
+def targets_of(svc, task):
+    """The target groups of a service with the health of one of its tasks in each."""
+    address = ecs._task_ip(task)
+    for balancer in svc.get("loadBalancers") or []:
+        group = alb._tgs.get(balancer.get("targetGroupArn"))
+        if group and address:
+            yield group, health.state_of(group, {"Id": address, "Port": balancer.get("containerPort", 80)})
+
+
+def tasks_of(svc, deployment):
+    return [
+        task
+        for task in list(ecs._tasks.values())
+        if task.get("group") == f"service:{svc['serviceName']}"
+        and task.get("clusterArn") == svc.get("clusterArn")
+        and task.get("lastStatus") == "RUNNING"
+        and ecs._deployment_for_task(svc, task) is deployment
+    ]
+
+
+def say(svc, message):
+    svc["events"].insert(0, {"id": ecs.new_uuid(), "createdAt": ecs._iso(), "message": f"(service {svc['serviceName']}) {message}"})
+
+
+@mend("services.ecs:_make_deployment", "5660a8c0ef36")
+def the_first_deployment_is_one(upstream):
+    """The first deployment of a service is born COMPLETED, so the circuit breaker never looks at it."""
+
+    def make_deployment(task_definition, desired_count, status="PRIMARY"):
+        return upstream(task_definition, desired_count, status) | {"rolloutState": "IN_PROGRESS", "rolloutStateReason": "ECS deployment in progress."}
+
+    return make_deployment
+
+
+@mend("services.ecs:_refresh_service_state", "5dcadfc2dcdd")
+def a_finished_deployment_is_gone(upstream):
+    """A FAILED deployment stays listed after the rollback, and the waiter services_stable wants exactly one."""
+
+    def refresh_service_state(cluster_name, group):
+        upstream(cluster_name, group)
+        svc = ecs._services.get(f"{cluster_name}/{(group or '').removeprefix('service:')}")
+        primary = svc and ecs._primary_deployment(svc)
+        if primary and primary.get("rolloutState") == "COMPLETED":
+            svc["deployments"] = [
+                deployment
+                for deployment in svc["deployments"]
+                if deployment is primary or deployment.get("runningCount") or deployment.get("pendingCount")
+            ]
+
+    return refresh_service_state
+
+
+def has_healthy_targets(svc, task):
+    return all(target.state == "healthy" for _, target in targets_of(svc, task))
+
+
+@mend("services.ecs:_record_service_task_healthy", "ab75f8df0ba5")
+def a_task_is_well_when_its_targets_are(upstream):
+    """A task that ran for a second clears the count of failed tasks, also when the load balancer finds it ill."""
+
+    def record_service_task_healthy(svc_key, task):
+        svc = ecs._services.get(svc_key)
+        if svc and has_healthy_targets(svc, task):
+            upstream(svc_key, task)
+
+    return record_service_task_healthy
+
+
+@mend("services.ecs:_complete_service_deployment", "4472ae6823d0")
+def a_deployment_waits_for_healthy_targets(upstream):
+    """A deployment is complete a second after its tasks run, whatever the load balancer finds. It says nothing of a steady state."""
+
+    def complete_service_deployment(cluster_name, svc_key, expected_deployment_id=None):
+        svc = ecs._services.get(svc_key)
+        primary = svc and ecs._primary_deployment(svc)
+        if not primary or primary.get("rolloutState") != "IN_PROGRESS":
+            return
+        if not all(has_healthy_targets(svc, task) for task in tasks_of(svc, primary)):
+            return  # look() asks again
+        upstream(cluster_name, svc_key, expected_deployment_id)
+        if primary.get("rolloutState") == "COMPLETED":
+            say(svc, f"(deployment {primary['id']}) deployment completed.")
+            say(svc, "has reached a steady state.")
+
+    return complete_service_deployment
+
+
+def end_unhealthy_tasks(svc, svc_key):
+    """The service scheduler replaces a task that the load balancer finds unhealthy once its grace period is over. MiniStack's does not look."""
+    grace = int(svc.get("healthCheckGracePeriodSeconds") or 0)
+    for deployment in list(svc.get("deployments", [])):
+        for task in tasks_of(svc, deployment):
+            for group, target in targets_of(svc, task):
+                if target.state != "unhealthy" or time.monotonic() - target.since < grace:
+                    continue
+                reason = f"Task failed ELB health checks in (target-group {group['TargetGroupArn']})"
+                say(svc, f"(task {task['taskArn'].rsplit('/', 1)[-1]}) failed ELB health checks: {target.description}.")
+                if ecs._mark_task_stopped(task["taskArn"], task, reason, "ServiceSchedulerInitiated"):
+                    ecs._cleanup_task_resources(task, ecs._get_docker())
+                    ecs._record_service_task_failure(task)
+                break
+
+
+def go_on(svc, svc_key):
+    """A deployment that waited for its targets: upstream asks once, a second after each task's start."""
+    primary = ecs._primary_deployment(svc)
+    if not primary or primary.get("rolloutState") != "IN_PROGRESS":
+        return
+    cluster_name = svc_key.split("/", 1)[0]
+    news = [task for task in tasks_of(svc, primary) if not task.get("_startup_stable") and has_healthy_targets(svc, task)]
+    for task in news:
+        ecs._record_service_task_healthy(svc_key, task)
+    if news:
+        ecs._reconcile_service_tasks(cluster_name, svc_key)
+    ecs._complete_service_deployment(cluster_name, svc_key)
+
+
+def look() -> None:
+    while True:
+        time.sleep(health.PROBE_SECONDS)
+        for (account, region, svc_key), svc in list(ecs._services.all_items()):
+            if not isinstance(svc, dict) or svc.get("status") != "ACTIVE" or not svc.get("loadBalancers"):
+                continue
+            try:
+                with ecs.request_scope(account, region):
+                    end_unhealthy_tasks(svc, svc_key)
+                    go_on(svc, svc_key)
+            except Exception:
+                logger.exception("service %s", svc_key)
+
+
+def start() -> None:
+    threading.Thread(target=look, daemon=True, name="pulsegrid-services").start()
