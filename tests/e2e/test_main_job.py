@@ -253,7 +253,7 @@ def test_a_person_adds_a_service_and_sees_it_after_a_reload(application: Cloud, 
 
 
 def test_the_health_check_is_fired_by_its_schedule_and_its_metric_arrives(application: Cloud) -> None:
-    application.playbook("site.yml", lambda_healthcheck_schedule="rate(1 minute)")
+    application.playbook("site.yml", lambda_healthcheck_schedule_expression="rate(1 minute)")
     cloudwatch = application.client("cloudwatch")
     namespace = application.outputs["healthcheck"]["metric_namespace"]
 
@@ -328,7 +328,7 @@ def test_a_bad_release_fails_and_the_good_one_serves_on(application: Cloud) -> N
 
 def test_site_leaves_what_a_deploy_made(application: Cloud, changed_backend: Path) -> None:
     before = running_version(application)
-    run = application.playbook("site.yml", lambda_healthcheck_schedule="rate(1 minute)")
+    run = application.playbook("site.yml", lambda_healthcheck_schedule_expression="rate(1 minute)")
 
     assert run.count("changed") == 0
     assert running_version(application) == before
@@ -356,7 +356,7 @@ def test_no_secret_is_printed(application: Cloud) -> None:
         value = secrets.get_secret_value(SecretId=secret["ARN"])["SecretString"]
         values |= {value, json.loads(value)["password"] if value.startswith("{") else value}
     assert len(values) >= 2
-    run = application.playbook("site.yml", "-vvv", "--diff", lambda_healthcheck_schedule="rate(5 minutes)")
+    run = application.playbook("site.yml", "-vvv", "--diff", lambda_healthcheck_schedule_expression="rate(5 minutes)")
     assert run.count("changed") > 0
     assert not [value for value in values if value in run.output]
 

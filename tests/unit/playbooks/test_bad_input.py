@@ -26,7 +26,7 @@ WRONG = [
     ("alb_ingress", "everyone", "cloudfront, cidrs, internet"),
     ("alb_health_check_path", "health", "/"),
     ("static_site_price_class", "PriceClass_1", "PriceClass_100"),
-    ("lambda_healthcheck_schedule", "every minute", "rate("),
+    ("lambda_healthcheck_schedule_expression", "every minute", "rate("),
     ("lambda_healthcheck_source_dir", "/nowhere/at/all", "directory"),
     ("ecr_image_tag_mutability", "SOMETIMES", "IMMUTABLE"),
 ]
