@@ -8,19 +8,19 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-CALLER = (
-    '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
-    "<Arn>arn:aws:iam::999999999999:user/somebody</Arn><UserId>AIDA</UserId><Account>999999999999</Account>"
-    "</GetCallerIdentityResult></GetCallerIdentityResponse>"
-)
+ANSWERS = {
+    "GetCallerIdentity": "<Arn>arn:aws:iam::999999999999:user/somebody</Arn><UserId>AIDA</UserId><Account>999999999999</Account>",
+    "ListAccountAliases": "<IsTruncated>false</IsTruncated><AccountAliases/>",
+}
 
 
 class CountingApi(ThreadingHTTPServer):
-    """Counts the requests. It answers as sts:GetCallerIdentity of account 999999999999 would."""
+    """Counts the requests, by the operation that they call. To who the caller is it answers: somebody of account 999999999999."""
 
     def __init__(self) -> None:
         self.requests: list[str] = []
@@ -35,11 +35,13 @@ class Handler(BaseHTTPRequestHandler):
     server: CountingApi
 
     def do_POST(self) -> None:
-        self.server.requests.append(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
-        self.send_response(200)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        operation = parse_qs(body).get("Action", [self.path])[0]
+        self.server.requests.append(operation)
+        self.send_response(200 if operation in ANSWERS else 400)
         self.send_header("Content-Type", "text/xml")
         self.end_headers()
-        self.wfile.write(CALLER.encode())
+        self.wfile.write(f"<{operation}Response><{operation}Result>{ANSWERS.get(operation, '')}</{operation}Result></{operation}Response>".encode())
 
     do_GET = do_POST
 

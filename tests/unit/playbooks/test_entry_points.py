@@ -6,6 +6,7 @@ The preflight's refusal of a foreign account names variables of group_vars/all.y
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -27,7 +28,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("installed")
     source = where / "source"
     files = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", ":!.collections").stdout.split("\0")
-    for name in filter(None, files):
+    for name in filter(lambda name: name and os.path.lexists(CHECKOUT / name), files):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(CHECKOUT / name, source / name, follow_symlinks=False)
     built = run("ansible-galaxy", "collection", "build", source, "--output-path", where)
