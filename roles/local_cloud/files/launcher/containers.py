@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
+from contextvars import ContextVar
 
 from mending import mend
 
@@ -49,20 +51,30 @@ def on_loopback(ports):
     return {inside: ("127.0.0.1", outside) if outside is None or isinstance(outside, int) else outside for inside, outside in (ports or {}).items()} or None
 
 
-def forces_tls(labels) -> bool:
-    instance = rds._instances.get(labels.get("db_id", "")) or {}
-    for group in instance.get("DBParameterGroups") or []:
-        name = group.get("DBParameterGroupName", "")
-        value = _parameter(name, "rds.force_ssl")
-        if value is not None:
-            return value == "1"
-    return int(str(instance.get("EngineVersion") or "0").split(".", maxsplit=1)[0] or 0) >= 15
+_creating: ContextVar[str] = ContextVar("creating", default="")  # parameter group of the instance that is being created
 
 
-def _parameter(group_name, parameter):
-    group = rds._param_groups.get(group_name) or {}
-    found = (group.get("Parameters") or {}).get(parameter)
-    return str(found.get("ParameterValue", "")) if isinstance(found, dict) else found
+def forces_tls(container) -> bool:
+    instance = rds._instances.get(container["labels"].get("db_id", "")) or {}
+    names = [group.get("DBParameterGroupName", "") for group in instance.get("DBParameterGroups") or []] or [_creating.get()]
+    parameter = ((rds._param_groups.get(names[0]) or {}).get("Parameters") or {}).get("rds.force_ssl")
+    if parameter:
+        return str(parameter["ParameterValue"]) == "1"
+    return int(container["image"].rpartition(":")[2].partition("-")[0]) >= 15
+
+
+@mend("services.rds:_create_db_instance", "5edfd4666b24")
+def a_new_database_has_its_parameter_group(upstream):
+    """See a_database_refuses_plain_text: the container of a new instance is started before the instance can be looked up."""
+
+    def create_db_instance(p):
+        token = _creating.set(rds._p(p, "DBParameterGroupName"))
+        try:
+            return upstream(p)
+        finally:
+            _creating.reset(token)
+
+    return create_db_instance
 
 
 @mend("services.rds:_run_rds_container", "0d96d7c7c0b5")
@@ -73,7 +85,7 @@ def a_database_refuses_plain_text(upstream):
         kwargs = dict(container_kwargs)
         kwargs["ports"] = on_loopback(kwargs.get("ports"))
         if engine in ("postgres", "aurora-postgresql") and not kwargs.get("command"):
-            kwargs["command"] = ["postgres", "-c", f"hba_file={rds._PG_TLS_DIR}/{'hostssl' if forces_tls(kwargs.get('labels', {})) else 'host'}.conf"]
+            kwargs["command"] = ["postgres", "-c", f"hba_file={rds._PG_TLS_DIR}/{'hostssl' if forces_tls(kwargs) else 'host'}.conf"]
         return upstream(docker_client, engine, kwargs, tls_names, tls_ips)
 
     return run_rds_container
@@ -94,3 +106,13 @@ def access_rules_come_with_the_certificate(upstream):
         return archive.getvalue()
 
     return pg_tls_archive
+
+
+@mend("services.rds:_rds_docker_scope", "8e754b328a4c")
+def two_clouds_share_an_engine(upstream):
+    """Containers and volumes of databases are named after account and region alone, which two local clouds on one engine have in common."""
+
+    def rds_docker_scope(account_id=None, region=None):
+        return f"{os.environ['MINISTACK_HOSTNAME']}-{upstream(account_id, region)}"
+
+    return rds_docker_scope
