@@ -35,7 +35,7 @@ options:
   attributes:
     description:
       - Its attributes by AWS's names, such as C(idle_timeout.timeout_seconds). Others stay as they are.
-      - With O(state=absent), C(deletion_protection.enabled) as V(false) turns off a protection that is on; otherwise AWS refuses to delete the load balancer.
+      - With O(state=absent), C(deletion_protection.enabled) as V(false) turns off a protection that is on; otherwise a protected load balancer is not removed.
     type: dict
     default: {}
   listeners:
@@ -287,11 +287,13 @@ class LoadBalancer(Resource):
 
     def describe(self) -> dict[str, Any] | None:
         found = self.find("describe_load_balancers", Names=[self.name])
-        if not found or not found["LoadBalancers"]:
+        if not found:
             return None
         balancer = found["LoadBalancers"][0]
         arn = balancer["LoadBalancerArn"]
-        attributes = self.call("describe_load_balancer_attributes", LoadBalancerArn=arn)["Attributes"]
+        attributes = boto3_tag_list_to_ansible_dict(self.call("describe_load_balancer_attributes", LoadBalancerArn=arn)["Attributes"])
+        if self.params["state"] == "absent" and attributes.get(PROTECTION) == "true" and not self.unprotects():
+            self.module.fail_json(msg=f"Load balancer {self.name}: its deletion protection is on. It is turned off by attributes with {PROTECTION}: false.")
         tags = self.call("describe_tags", ResourceArns=[arn])["TagDescriptions"][0]["Tags"]
         return {
             "LoadBalancerName": self.name,
@@ -302,10 +304,13 @@ class LoadBalancer(Resource):
             "Scheme": balancer["Scheme"],
             "SubnetIds": sorted(zone["SubnetId"] for zone in balancer["AvailabilityZones"]),
             "SecurityGroups": sorted(balancer["SecurityGroups"]),
-            "Attributes": boto3_tag_list_to_ansible_dict(attributes),
+            "Attributes": attributes,
             "Listeners": sorted(map(self.with_rules, self.pages("describe_listeners", "Listeners", LoadBalancerArn=arn)), key=lambda it: it["Port"]),
             "Tags": boto3_tag_list_to_ansible_dict(tags),
         }
+
+    def unprotects(self) -> bool:
+        return attribute(self.params["attributes"].get(PROTECTION)) == "false"
 
     def pages(self, operation: str, key: str, **arguments: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -403,14 +408,13 @@ class LoadBalancer(Resource):
 
     def delete(self, current: dict[str, Any]) -> None:
         arn = current["LoadBalancerArn"]
-        if current["Attributes"].get(PROTECTION) == "true" and attribute(self.params["attributes"].get(PROTECTION)) == "false":
+        if current["Attributes"].get(PROTECTION) == "true":
             self.set_attributes(arn, {PROTECTION: "false"})
         self.call("delete_load_balancer", LoadBalancerArn=arn)
         self.wait_until(lambda: self.is_gone(arn), "gone", self.params["wait_timeout_seconds"])
 
     def is_gone(self, arn: str) -> bool:
-        found = self.find("describe_load_balancers", LoadBalancerArns=[arn])
-        return not found or not found["LoadBalancers"]
+        return self.find("describe_load_balancers", LoadBalancerArns=[arn]) is None
 
 
 ACTION = {

@@ -68,18 +68,16 @@ event_invoke_config:
       description: How long an invocation waits for its turn.
       type: int
       sample: 60
-    destination_config:
-      description: Where a failed invocation is sent.
-      type: dict
-      sample: {"on_failure": {"destination": "arn:aws:sqs:us-east-1:123456789012:failures"}}
+    on_failure_arn:
+      description: Where a failed invocation is sent; empty for nowhere.
+      type: str
+      sample: arn:aws:sqs:us-east-1:123456789012:failures
 """
 
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource
-
-PROPERTIES = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
 
 
 class EventInvokeConfig(Resource):
@@ -95,19 +93,23 @@ class EventInvokeConfig(Resource):
 
     def describe(self) -> dict[str, Any] | None:
         config = self.find("get_function_event_invoke_config", FunctionName=self.name)
-        return config and {key: config[key] for key in PROPERTIES if key in config}
+        if config is None:
+            return None
+        failure = config.get("DestinationConfig", {}).get("OnFailure") or {}
+        return self.properties(config.get("MaximumRetryAttempts"), config.get("MaximumEventAgeInSeconds"), failure.get("Destination"))
 
     def wanted(self, current: dict[str, Any] | None) -> dict[str, Any]:
-        arn = self.params["on_failure_arn"]
-        return {
-            "MaximumRetryAttempts": self.params["maximum_retry_attempts"],
-            "MaximumEventAgeInSeconds": self.params["maximum_event_age_seconds"],
-            "DestinationConfig": {"OnFailure": {"Destination": arn} if arn else None},
-        }
+        return self.properties(self.params["maximum_retry_attempts"], self.params["maximum_event_age_seconds"], self.params["on_failure_arn"])
+
+    @staticmethod
+    def properties(attempts: int | None, seconds: int | None, on_failure_arn: str | None) -> dict[str, Any]:
+        return {"MaximumRetryAttempts": attempts, "MaximumEventAgeInSeconds": seconds, "OnFailureArn": on_failure_arn or ""}
 
     def create(self, wanted: dict[str, Any]) -> None:
-        destinations = {key: value for key, value in wanted["DestinationConfig"].items() if value}
-        self.call("put_function_event_invoke_config", FunctionName=self.name, **{**wanted, "DestinationConfig": destinations})
+        properties = dict(wanted)
+        arn = properties.pop("OnFailureArn")
+        properties["DestinationConfig"] = {"OnFailure": {"Destination": arn}} if arn else {}
+        self.call("put_function_event_invoke_config", FunctionName=self.name, **properties)
 
     def update(self, current: dict[str, Any], wanted: dict[str, Any]) -> None:
         self.create(wanted)
