@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
-import mending
+import os
+from pathlib import Path
 
+for directory in ("TMPDIR", "STATE_DIR", "S3_DATA_DIR"):
+    Path(os.environ[directory]).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+# ruff: noqa: E402, I001
+import mending
 from ministack import app
 
 # Each module registers its mends.
-import containers  # noqa: F401, I001
+import containers  # noqa: F401
 import edge
 import health
 import service
