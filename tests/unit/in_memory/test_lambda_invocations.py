@@ -34,11 +34,21 @@ def test_failures_go_to_the_queue(cloud, function) -> None:
     assert (found["MaximumRetryAttempts"], found["MaximumEventAgeInSeconds"]) == (0, 60)
     assert found["DestinationConfig"]["OnFailure"] == {"Destination": QUEUE}
 
-    del options["on_failure_arn"]
-    assert cloud.run(config, **options)["changed"]
-    assert not cloud.run(config, **options)["changed"]
     assert cloud.run(config, function_name=function, state="absent")["changed"]
     assert not cloud.run(config, function_name=function, state="absent")["changed"]
+
+
+def test_the_queue_is_given_up(cloud, function, monkeypatch) -> None:
+    """moto keeps the first configuration for ever: the request is looked at."""
+    options = {"function_name": function, "maximum_retry_attempts": 1, "maximum_event_age_seconds": 60}
+    cloud.run(config, on_failure_arn=QUEUE, **options)
+    requests = []
+    monkeypatch.setattr(config.EventInvokeConfig, "call", lambda _self, operation, **arguments: requests.append((operation, arguments)))
+    assert cloud.run(config, **options)["changed"]
+    [(operation, arguments)] = requests
+    assert operation == "update_function_event_invoke_config"
+    assert arguments["DestinationConfig"] == {"OnFailure": {}}
+    assert arguments["MaximumRetryAttempts"] == 1
 
 
 def test_a_function_that_is_not_there_yet_has_no_configuration(cloud) -> None:
