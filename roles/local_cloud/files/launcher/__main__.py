@@ -15,8 +15,10 @@ from ministack import app
 
 # Each module registers its mends.
 import containers  # noqa: F401
+import database  # noqa: F401
 import edge
 import health
+import network  # noqa: F401
 import service
 import snapshots
 import storage  # noqa: F401

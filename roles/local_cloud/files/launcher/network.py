@@ -1,0 +1,64 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""EC2: a NAT gateway and its Elastic IP address know each other."""
+
+from __future__ import annotations
+
+from mending import mend
+
+from ministack.services import ec2
+
+NO_ADDRESS = b"<natGatewayAddressSet/>"
+
+
+def nat_gateway_of(allocation_id):
+    return next((it for it in ec2._nat_gateways.values() if it["AllocationId"] == allocation_id and it["State"] != "deleted"), None)
+
+
+@mend("services.ec2:_describe_nat_gateways", "1673fcd2dd02")
+def nat_gateways_have_addresses(upstream):
+    """DescribeNatGateways answers an empty NatGatewayAddresses, so that nobody knows the address to release."""
+
+    def describe_nat_gateways(params):
+        status, headers, body = upstream(params)
+        for gateway in ec2._nat_gateways.values():
+            address = ec2._addresses.get(gateway["AllocationId"])
+            head, found, tail = body.partition(f"<natGatewayId>{gateway['NatGatewayId']}</natGatewayId>".encode())
+            if found and address:
+                item = f"<allocationId>{gateway['AllocationId']}</allocationId><publicIp>{address['PublicIp']}</publicIp><status>succeeded</status>"
+                body = head + found + tail.replace(NO_ADDRESS, f"<natGatewayAddressSet><item>{item}</item></natGatewayAddressSet>".encode(), 1)
+        return status, headers, body
+
+    return describe_nat_gateways
+
+
+@mend("services.ec2:_describe_addresses", "eedee68236cb")
+def addresses_are_filtered(upstream):
+    """DescribeAddresses ignores filters, and says of an address that a NAT gateway has that it is free."""
+
+    def describe_addresses(params):
+        filters = ec2._parse_filters(params)
+        hidden = {key: it for key, it in ec2._addresses.items() if not ec2._resource_matches_tag_filters(key, filters)}
+        for key in hidden:
+            del ec2._addresses[key]
+        try:
+            for key, it in ec2._addresses.items():
+                if it["AssociationId"] is None and nat_gateway_of(key):
+                    it["AssociationId"] = "eipassoc-" + key.partition("-")[2]
+            return upstream(params)
+        finally:
+            for key, it in hidden.items():
+                ec2._addresses[key] = it
+
+    return describe_addresses
+
+
+@mend("services.ec2:_release_address", "c8d4c1a1b929")
+def an_address_in_use_stays(upstream):
+    """ReleaseAddress releases an address that a NAT gateway has, which AWS refuses."""
+
+    def release_address(params):
+        if nat_gateway_of(ec2._p(params, "AllocationId")):
+            return ec2._error("InvalidIPAddress.InUse", "The address is in use by a NAT gateway.", 400)
+        return upstream(params)
+
+    return release_address
