@@ -22,7 +22,7 @@ options:
     required: true
   state:
     description:
-      - C(started) starts the program unless it runs. It is restarted when O(argv), O(environment) or the content of O(files) is no longer what it was started with.
+      - C(started) starts the program unless it runs, and restarts it when O(argv), O(environment) or the content of O(files) has changed since.
       - C(stopped) sends SIGTERM, and SIGKILL after O(stop_timeout_seconds).
     type: str
     choices: [started, stopped]

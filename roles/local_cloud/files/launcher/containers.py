@@ -9,8 +9,7 @@ import tarfile
 from contextvars import ContextVar
 
 from mending import mend
-
-from ministack.services import ecs, rds, ssm
+from ministack.services import rds
 
 # As on RDS, a parameter group with rds.force_ssl=1 (the default from PostgreSQL 15 on) refuses a connection without TLS.
 HBA = """local all all trust
@@ -32,14 +31,13 @@ def a_task_gets_the_secret_itself(upstream):
 
 @mend("services.ecs:_build_run_kwargs", "25f7593b8823")
 def container_settings_count(upstream):
-    """Of a container definition's entryPoint, user, workingDirectory, readonlyRootFilesystem and stopTimeout nothing reaches the engine."""
+    """Of a container definition's entryPoint, user, workingDirectory and readonlyRootFilesystem nothing reaches the engine."""
 
     def build_run_kwargs(cdef, td, *arguments, **named):
         kwargs = upstream(cdef, td, *arguments, **named)
         for setting, name in (("entryPoint", "entrypoint"), ("user", "user"), ("workingDirectory", "working_dir"), ("readonlyRootFilesystem", "read_only")):
             if cdef.get(setting):
                 kwargs[name] = cdef[setting]
-        kwargs["security_opt"] = ["no-new-privileges"]
         kwargs["ports"] = on_loopback(kwargs.get("ports"))
         return kwargs
 

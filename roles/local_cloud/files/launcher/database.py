@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from mending import mend
-
 from ministack.services import rds
 
 

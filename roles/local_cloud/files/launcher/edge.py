@@ -6,7 +6,6 @@ from __future__ import annotations
 from urllib.parse import parse_qs
 
 from mending import mend
-
 from ministack import app
 from ministack.core.responses import StreamingResponse
 from ministack.services import cloudfront

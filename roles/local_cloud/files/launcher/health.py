@@ -13,7 +13,6 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from mending import mend
-
 from ministack.services import alb
 
 PROBE_SECONDS = 0.5  # how often a new target is probed, so that a laptop does not wait for AWS's first interval
@@ -165,7 +164,9 @@ def only_healthy_targets_get_requests(upstream):
         if not group or not registered or not is_probed(group):
             return await upstream(arn, method, path, headers, body, query_params, raw_query_string, raw_path)
         healthy = [target for target in registered if state_of(group, target).state == "healthy"]
-        return await alb._proxy_http_target(random.choice(healthy or registered), group, method, raw_path or path, headers, body, query_params, raw_query_string)
+        return await alb._proxy_http_target(
+            random.choice(healthy or registered), group, method, raw_path or path, headers, body, query_params, raw_query_string
+        )
 
     return forward_to_target_group
 
@@ -224,7 +225,7 @@ def weights_count(upstream):
 
 @mend("services.alb:_action_xml", "10e98009b945")
 def actions_are_told_as_aws_tells_them(upstream):
-    """A forward comes back without its ForwardConfig, and a lone action with an order that it was not given, so elb_application_lb finds a difference each time."""
+    """A forward comes back without its ForwardConfig, and a lone action with an order that it was not given: elb_application_lb always finds a difference."""
 
     def action_xml(action):
         xml = upstream(action)
@@ -232,7 +233,9 @@ def actions_are_told_as_aws_tells_them(upstream):
             xml = xml.replace("<Order>1</Order>", "", 1)
         groups = action.get("ForwardConfig") or [{"TargetGroupArn": action["TargetGroupArn"], "Weight": 1}] if action["Type"] == "forward" else []
         if groups:
-            members = "".join(f"<member><TargetGroupArn>{group['TargetGroupArn']}</TargetGroupArn><Weight>{group['Weight']}</Weight></member>" for group in groups)
+            members = "".join(
+                f"<member><TargetGroupArn>{group['TargetGroupArn']}</TargetGroupArn><Weight>{group['Weight']}</Weight></member>" for group in groups
+            )
             stickiness = "<TargetGroupStickinessConfig><Enabled>false</Enabled></TargetGroupStickinessConfig>"
             config = f"<ForwardConfig><TargetGroups>{members}</TargetGroups>{stickiness}</ForwardConfig>"
             xml = xml.removesuffix("</member>") + config + "</member>"

@@ -9,7 +9,6 @@ import time
 
 import health
 from mending import mend
-
 from ministack.services import alb, ecs
 
 logger = logging.getLogger("pulsegrid.ecs")
@@ -59,9 +58,7 @@ def a_finished_deployment_is_gone(upstream):
         primary = svc and ecs._primary_deployment(svc)
         if primary and primary.get("rolloutState") == "COMPLETED":
             svc["deployments"] = [
-                deployment
-                for deployment in svc["deployments"]
-                if deployment is primary or deployment.get("runningCount") or deployment.get("pendingCount")
+                deployment for deployment in svc["deployments"] if deployment is primary or deployment.get("runningCount") or deployment.get("pendingCount")
             ]
 
     return refresh_service_state

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from mending import mend
-
 from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy, pin_request_origin
 from ministack.services import s3
 
