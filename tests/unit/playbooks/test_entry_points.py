@@ -34,7 +34,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = run("ansible-galaxy", "collection", "build", source, "--output-path", where)
     assert built.returncode == 0, built.stderr
     tarball = next(where.glob("pulsegrid-aws-*.tar.gz"))
-    done = run("ansible-galaxy", "collection", "install", tarball, "--no-deps", "--offline", "-p", where / "collections")
+    done = run("ansible-galaxy", "collection", "install", tarball, "--no-deps", "--offline", "-p", where / "collections", cwd=where)
     assert done.returncode == 0, done.stderr
     return where / "collections"
 
