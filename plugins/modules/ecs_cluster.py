@@ -109,7 +109,7 @@ class Cluster(Resource):
 
     def update(self, current: dict[str, Any], wanted: dict[str, Any]) -> None:
         if differs(current["settings"], wanted["settings"]):
-            self.call("update_cluster_settings", cluster=self.name, settings=self.settings(wanted))
+            self.call("update_cluster", cluster=self.name, settings=self.settings(wanted))
         if current["capacityProviders"] != PROVIDERS:
             strategy = current.get("defaultCapacityProviderStrategy", [])
             self.call("put_cluster_capacity_providers", cluster=self.name, capacityProviders=PROVIDERS, defaultCapacityProviderStrategy=strategy)
