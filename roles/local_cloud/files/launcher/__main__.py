@@ -14,6 +14,7 @@ import mending
 from ministack import app
 
 # Each module registers its mends.
+import access  # noqa: F401
 import containers  # noqa: F401
 import database  # noqa: F401
 import edge

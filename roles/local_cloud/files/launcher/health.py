@@ -171,14 +171,27 @@ def only_healthy_targets_get_requests(upstream):
     return forward_to_target_group
 
 
+def balancers_of(group: dict[str, Any]) -> set[str]:
+    """The load balancers that forward to a target group, by a listener's default actions or by a rule's."""
+    listeners = [(listener, listener.get("DefaultActions") or []) for listener in alb._listeners.values()]
+    rules = [(alb._listeners.get(rule["ListenerArn"]), rule.get("Actions") or []) for rule in alb._rules.values()]
+    return {
+        listener["LoadBalancerArn"]
+        for listener, actions in listeners + rules
+        if listener and any(action.get("TargetGroupArn") == group["TargetGroupArn"] for action in actions)
+    }
+
+
 @mend("services.alb:_describe_tgs", "07af16df31cd")
 def a_missing_target_group_is_an_error(upstream):
-    """DescribeTargetGroups answers an empty list for a name that no target group has."""
+    """DescribeTargetGroups answers an empty list for a name that no target group has, and does not say which load balancers' rules forward to a group."""
 
     def describe_target_groups(params):
         names = set(alb._parse_member_list(params, "Names"))
         if names - {group["TargetGroupName"] for group in alb._tgs.values()}:
             return alb._error("TargetGroupNotFound", "One or more target groups not found", 400)
+        for group in alb._tgs.values():
+            group["LoadBalancerArns"] = sorted(balancers_of(group))
         return upstream(params)
 
     return describe_target_groups

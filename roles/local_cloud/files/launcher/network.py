@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""EC2: a NAT gateway and its Elastic IP address know each other."""
+"""EC2: a NAT gateway and its Elastic IP address know each other; a security group's rule can name a prefix list."""
 
 from __future__ import annotations
 
@@ -61,3 +61,19 @@ def an_address_in_use_stays(upstream):
         return upstream(params)
 
     return release_address
+
+
+@mend("services.ec2:_parse_ip_permissions", "7c2dbe7668af")
+def rules_name_prefix_lists(upstream):
+    """The prefix lists of a security group's rule are forgotten, so that the rule is never there and the module waits for it."""
+
+    def parse_ip_permissions(params, prefix):
+        rules = upstream(params, prefix)
+        for number, rule in enumerate(rules, 1):
+            lists = f"{prefix}.{number}.PrefixListIds"
+            while name := ec2._p(params, f"{lists}.{len(rule['PrefixListIds']) + 1}.PrefixListId"):
+                description = ec2._p(params, f"{lists}.{len(rule['PrefixListIds']) + 1}.Description")
+                rule["PrefixListIds"].append({"PrefixListId": name, **({"Description": description} if description else {})})
+        return rules
+
+    return parse_ip_permissions

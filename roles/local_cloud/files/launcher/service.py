@@ -48,6 +48,16 @@ def the_first_deployment_is_one(upstream):
     return make_deployment
 
 
+@mend("services.ecs:_run_task", "6e96d8f5a5b8")
+def a_task_says_which_deployment_started_it(upstream):
+    """A service's task says the service's name in startedBy, where AWS says the deployment's ID."""
+
+    def run_task(data):
+        return upstream(data | {"startedBy": data["_deploymentId"]} if data.get("_deploymentId") else data)
+
+    return run_task
+
+
 @mend("services.ecs:_refresh_service_state", "5dcadfc2dcdd")
 def a_finished_deployment_is_gone(upstream):
     """A FAILED deployment stays listed after the rollback, and the waiter services_stable wants exactly one."""
