@@ -96,7 +96,7 @@ def describe(target: Any, error: str | None = None) -> Result:
         return Result(name="invalid target", url="", error=error)
     url = str(target.get("url", ""))
     if "@" in url.partition("://")[2].partition("/")[0]:
-        scheme, _, rest = url.partition("://")
+        scheme, _separator, rest = url.partition("://")
         url = f"{scheme}://{rest.rpartition('@')[2]}"
     return Result(name=str(target.get("name") or url or "invalid target"), url=url, error=error)
 
@@ -133,7 +133,7 @@ def examine(target: dict[str, Any], result: Result) -> None:
 
     started = time.monotonic()
     url, body = str(target.get("url", "")), b""
-    for _ in range(MAX_REDIRECTS + 1):
+    for _redirect in range(MAX_REDIRECTS + 1):
         parts = parse(url)
         status, location, body = request(parts, headers, started + timeout, result)
         result.status = status

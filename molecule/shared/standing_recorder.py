@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "e2e"))
@@ -35,9 +34,7 @@ class Standing(Recorder):
     """Listens on a port that is known beforehand."""
 
     def __init__(self, port: int, upstream_port: int) -> None:
-        self.upstream_port = upstream_port
-        self.calls = []
-        ThreadingHTTPServer.__init__(self, ("127.0.0.1", port), Control)
+        super().__init__(upstream_port, port, Control)
 
 
 Standing(int(sys.argv[1]), int(sys.argv[2])).serve_forever()

@@ -56,7 +56,8 @@ from ipaddress import IPv4Network
 from ansible.errors import AnsibleFilterError
 
 TIERS = ("public", "private", "database")
-LONGEST, SHORTEST = 22, 16
+LONGEST = 22
+SHORTEST = 16
 
 
 def network(cidr: str) -> IPv4Network:

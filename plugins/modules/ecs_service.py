@@ -423,10 +423,10 @@ class Service(Resource):
             **tags,
         )["service"]
 
-    def update(self, current: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-        if changes.get("taskDefinition") == current["taskDefinition"]:
-            changes = {key: value for key, value in changes.items() if key != "taskDefinition"}
-        return self.call_when_known("update_service", **self.where, **changes)["service"]
+    def update(self, current: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+        if wanted.get("taskDefinition") == current["taskDefinition"]:
+            wanted = {key: value for key, value in wanted.items() if key != "taskDefinition"}
+        return self.call_when_known("update_service", **self.where, **wanted)["service"]
 
     def call_when_known(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Call an operation that names roles and target groups which were made just now."""

@@ -241,7 +241,7 @@ class Publisher:
         src = self.params["src"]
         if not os.path.isdir(src):
             self.module.fail_json(msg=f"src is '{src}': that is no directory")
-        found = [self._file(src, os.path.join(directory, name)) for directory, _, names in os.walk(src) for name in names]
+        found = [self._file(src, os.path.join(directory, name)) for directory, _directories, names in os.walk(src) for name in names]
         if not found:
             self.module.fail_json(msg=f"src is '{src}': there is no file in it, and an empty site is not published")
         return sorted(found, key=lambda file: file.relative)

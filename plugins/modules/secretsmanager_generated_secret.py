@@ -167,7 +167,7 @@ def generate(length: int, excluded: str) -> str:
     alphabet = [character for character in string.ascii_letters + string.digits + string.punctuation if character not in excluded]
     required = [kept for kept in (set(letters) - set(excluded) for letters in CLASSES) if kept]
     while True:
-        value = "".join(secrets.choice(alphabet) for _ in range(length))
+        value = "".join(secrets.choice(alphabet) for _position in range(length))
         if all(kept & set(value) for kept in required):
             return value
 

@@ -17,10 +17,10 @@ class Recorder(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, upstream_port: int) -> None:
+    def __init__(self, upstream_port: int, port: int = 0, handler: type[Handler] | None = None) -> None:
         self.upstream_port = upstream_port
         self.calls: list[str] = []
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", port), handler or Handler)
 
     def __enter__(self) -> Recorder:
         threading.Thread(target=self.serve_forever, daemon=True).start()

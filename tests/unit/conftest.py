@@ -64,4 +64,6 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 def run(*command: str | Path, cwd: Path = CHECKOUT, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(word) for word in command], cwd=cwd, env=clean_environment(**environment), text=True, capture_output=True, timeout=120)
+    return subprocess.run(
+        [str(word) for word in command], cwd=cwd, env=clean_environment(**environment), text=True, capture_output=True, timeout=120, check=False
+    )

@@ -231,7 +231,11 @@ class Runner:
 @pytest.fixture
 def cloudfront(monkeypatch: pytest.MonkeyPatch) -> CloudFront:
     fake = CloudFront()
-    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", lambda client, operation, parameters: fake.call(client, operation, parameters))
+
+    def fake_call(client, operation, parameters):
+        return fake.call(client, operation, parameters)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", fake_call)
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(variable, "nobody")
     for variable in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):

@@ -118,7 +118,7 @@ def published(monkeypatch):
     client.meta.events.register("provide-client-params.cloudwatch.PutMetricData", lambda params, **_: calls.append(params))
     monkeypatch.setattr(handler, "cloudwatch", lambda: client)
     with Stubber(client) as stubber:
-        for _ in range(2):
+        for _time in range(2):
             stubber.add_response("put_metric_data", {})
         yield calls
 

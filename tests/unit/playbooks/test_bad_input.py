@@ -32,7 +32,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("variable", "value", "allowed"), WRONG, ids=[name for name, *_ in WRONG])
+@pytest.mark.parametrize(("variable", "value", "allowed"), WRONG, ids=[wrong[0] for wrong in WRONG])
 def test_a_wrong_value_is_refused_before_the_first_call(api: CountingApi, variable: str, value: object, allowed: str) -> None:
     result = run("ansible-playbook", "-i", "inventories/local", "site.yml", "-e", json.dumps({variable: value, "local_cloud_port": api.port}))
 

@@ -56,7 +56,7 @@ class Site:
 
     @property
     def operations(self) -> list[str]:
-        return [operation for operation, _ in self.calls]
+        return [operation for operation, _arguments in self.calls]
 
     def published(self) -> set[str]:
         return {item["Key"] for item in self.s3.list_objects_v2(Bucket="bucket").get("Contents", [])}

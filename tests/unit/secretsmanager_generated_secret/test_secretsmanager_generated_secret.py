@@ -187,7 +187,7 @@ def test_nothing_to_generate_from_is_refused(cloud: Cloud) -> None:
 
 
 def test_generated_characters() -> None:
-    values = [module.generate(8, module.RESERVED) for _ in range(300)]
+    values = [module.generate(8, module.RESERVED) for _time in range(300)]
 
     assert set("".join(values)) <= set(string.ascii_letters + string.digits + "-._~")
     assert all(set(value) & set(kind) for value in values for kind in module.CLASSES)

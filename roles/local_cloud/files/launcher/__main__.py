@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 
@@ -13,16 +14,13 @@ for directory in ("TMPDIR", "STATE_DIR", "S3_DATA_DIR"):
 import mending
 from ministack import app
 
-# Each module registers its mends.
-import access  # noqa: F401
-import containers  # noqa: F401
-import database  # noqa: F401
 import edge
 import health
-import network  # noqa: F401
 import service
 import snapshots
-import storage  # noqa: F401
+
+for module in ("access", "containers", "database", "network", "storage"):
+    importlib.import_module(module)  # each registers its mends; so do those above
 
 mending.apply()
 health.start()

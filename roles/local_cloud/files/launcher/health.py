@@ -56,7 +56,7 @@ def state_of(group: dict[str, Any], target: dict[str, Any]) -> Target:
 
 def accepted(matcher: str, status: int) -> bool:
     for part in matcher.split(","):
-        low, _, high = part.strip().partition("-")
+        low, _hyphen, high = part.strip().partition("-")
         if int(low) <= status <= int(high or low):
             return True
     return False
@@ -144,7 +144,7 @@ def targets_tell_their_health(upstream):
                 continue
             target = state_of(group, registered)
             reason = f"<Reason>{target.reason}</Reason><Description>{escape(target.description)}</Description>" if target.reason else ""
-            _, name, port = key_of(group, registered)
+            _arn, name, port = key_of(group, registered)
             members.append(
                 f"<member><Target><Id>{escape(name)}</Id><Port>{port}</Port></Target><HealthCheckPort>{port}</HealthCheckPort>"
                 f"<TargetHealth><State>{target.state}</State>{reason}</TargetHealth></member>"

@@ -75,7 +75,7 @@ def a_finished_deployment_is_gone(upstream):
 
 
 def has_healthy_targets(svc, task):
-    return all(target.state == "healthy" for _, target in targets_of(svc, task))
+    return all(target.state == "healthy" for _group, target in targets_of(svc, task))
 
 
 @mend("services.ecs:_record_service_task_healthy", "ab75f8df0ba5")
