@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # This is documentation; the action plugin of the same name does the work, on the controller.
 
+from __future__ import annotations
+
 DOCUMENTATION = r"""
 module: check_arguments
 version_added: 0.1.0

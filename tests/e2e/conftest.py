@@ -42,6 +42,12 @@ class Run:
         assert recap, self.output[-4000:]
         return int(recap[what])
 
+    @property
+    def changes(self) -> list[str]:
+        """The tasks that changed something."""
+        tasks = re.split(r"^TASK ", self.output, flags=re.M)[1:]
+        return [task.partition("] *")[0].lstrip("[") for task in tasks if re.search(r"^changed: ", task, re.M)]
+
 
 @dataclass
 class Cloud:

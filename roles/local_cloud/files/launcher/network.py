@@ -77,3 +77,19 @@ def rules_name_prefix_lists(upstream):
         return rules
 
     return parse_ip_permissions
+
+
+@mend("services.ec2:_describe_security_groups", "c4ed7866dba0")
+def groups_are_found_by_their_id(upstream):
+    """DescribeSecurityGroups ignores the filter group-id and answers with every group."""
+
+    def describe_security_groups(params):
+        wanted = ec2._parse_filters(params).get("group-id")
+        if not wanted:
+            return upstream(params)
+        known = [name for name in wanted if name in ec2._security_groups]
+        if not known:
+            return ec2._xml(200, "DescribeSecurityGroupsResponse", "<securityGroupInfo/>")
+        return upstream({**params, **{f"GroupId.{number}": [name] for number, name in enumerate(known, 1)}})
+
+    return describe_security_groups
