@@ -32,6 +32,7 @@ demo: .venv/runtime .venv/npm .venv/go  ## Bring the sample application up on th
 
 down: .venv/runtime  ## Remove what demo made: processes, containers, volumes, files
 	ansible-playbook $(LOCAL) playbooks/local_down.yml
+	@rm -rf .local
 
 test: .venv/test  ## Run all tests: lint, unit, molecule, end to end
 	@for stage in $(STAGES); do \
