@@ -96,9 +96,9 @@ pid:
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
-import subprocess
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -155,12 +155,21 @@ def fingerprint(argv: list[str], environment: dict[str, str], files: list[str]) 
 
 def start(pid_file: Path, argv: list[str], environment: dict[str, str], log_file: str, mark: str) -> Record:
     pid_file.parent.mkdir(parents=True, exist_ok=True)
-    with open(log_file, "ab") as log:
-        # The process must outlive this module.
-        process = subprocess.Popen(  # pylint: disable=consider-using-with
-            argv, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=pid_file.parent
-        )
-    record = Record(process.pid, start_time(process.pid) or 0, boot_id(), mark)
+    os.chdir(pid_file.parent)
+    variables = {**os.environ, **environment}
+    # Unlike run_command's child, this one must outlive the module: a session of its own, and nothing of the module's open.
+    pid = os.posix_spawn(
+        shutil.which(argv[0], path=variables["PATH"]) or argv[0],
+        argv,
+        variables,
+        setsid=True,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+    )
+    record = Record(pid, start_time(pid) or 0, boot_id(), mark)
     pid_file.write_text(json.dumps(asdict(record)), encoding="utf-8")
     return record
 
