@@ -41,7 +41,7 @@ test: .venv/test  ## Run all tests: lint, unit, molecule, end to end
 		printf '=== %s passed in %d s\n' $$stage $$((SECONDS - began)); \
 	done
 
-lint: .venv/test  ## ansible-lint, yamllint, ruff, the collection's docs, ansible-test sanity
+lint: .venv/test  ## ruff, yamllint, ansible-lint, changelog fragments, ansible-test sanity
 	ruff check
 	ruff format --check
 	yamllint --strict .

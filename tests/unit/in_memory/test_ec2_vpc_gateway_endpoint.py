@@ -12,7 +12,7 @@ class Network:
         self.cloud = cloud
         self.ec2 = cloud.client("ec2")
         self.vpc = self.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        self.tables = sorted(self.ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"] for _ in range(3))
+        self.tables = sorted(self.ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"] for _index in range(3))
 
     def run(self, tables: list[str] | None = None, **options: Any) -> dict[str, Any]:
         return self.cloud.run(module, vpc_id=self.vpc, service="s3", route_table_ids=tables, **options)
