@@ -55,6 +55,7 @@ class Cloud:
 
     port: int
     variables: dict[str, Any] = field(default_factory=dict)
+    first_provision: str = ""
 
     @property
     def endpoint(self) -> str:
@@ -113,7 +114,7 @@ def cloud():
 
 @pytest.fixture(scope="session")
 def provisioned(cloud: Cloud) -> Cloud:
-    cloud.playbook("site.yml")
+    cloud.first_provision = cloud.playbook("site.yml", "-vvv", "--diff").output
     return cloud
 
 
