@@ -8,8 +8,8 @@ name: short_name
 version_added: 0.2.0
 short_description: A name that fits a service's limit, and collides with no other
 description:
-  - A name within the limit stays as it is. A longer one is cut, and ends in a hyphen and six hexadecimal digits of its SHA-256 hash, so that two long names with
-    the same beginning stay two.
+  - A name within the limit stays as it is. A longer one is cut, and ends in a hyphen and six hexadecimal digits of its SHA-256 hash, so that two long names
+    with the same beginning stay two.
   - The same name always gives the same short name, by which the resource is found again.
 positional: limit
 options:
@@ -50,7 +50,7 @@ def short_name(name: str, limit: int) -> str:
         raise AnsibleFilterError(f"short_name: the limit is {limit}, allowed is {2 * DIGITS} or more")
     if len(name) <= limit:
         return name
-    return f"{name[: limit - DIGITS - 1].rstrip("-")}-{sha256(name.encode()).hexdigest()[:DIGITS]}"
+    return f"{name[: limit - DIGITS - 1].rstrip('-')}-{sha256(name.encode()).hexdigest()[:DIGITS]}"
 
 
 class FilterModule:
