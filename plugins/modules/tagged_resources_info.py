@@ -22,7 +22,13 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-  - pulsegrid.aws.attributes.info
+attributes:
+  check_mode:
+    description: Nothing is changed, in check mode or without.
+    support: full
+  diff_mode:
+    description: There is nothing to show.
+    support: none
 """
 
 EXAMPLES = r"""
@@ -40,7 +46,6 @@ arns:
   sample: ["arn:aws:ecr:us-east-1:123456789012:repository/pulsegrid-dev"]
 """
 
-from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource
@@ -48,18 +53,18 @@ from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Reso
 
 class TaggedResources(Resource):
     service = "resourcegroupstaggingapi"
-    kind = "Resources with the tags"
+    kind = "Resources"
 
     @property
     def name(self) -> str:
-        return ", ".join(f"{key}={value}" for key, value in self.params["tags"].items())
+        return f"tagged {self.params['tags']}"
 
     def arns(self) -> list[str]:
         filters = [{"Key": key, "Values": [str(value)]} for key, value in self.params["tags"].items()]
         found: list[str] = []
-        more: dict[str, Any] = {}
+        more: dict[str, str] = {}
         while True:
-            page = self.call("get_resources", doing="be listed", TagFilters=filters, **more)
+            page = self.call("get_resources", "list them", TagFilters=filters, **more)
             found += [resource["ResourceARN"] for resource in page["ResourceTagMappingList"]]
             if not page.get("PaginationToken"):
                 return sorted(found)
