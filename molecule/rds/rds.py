@@ -37,7 +37,7 @@ def network() -> None:
     subnets = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"]
     by_zone = sorted({it["AvailabilityZone"]: it["SubnetId"] for it in subnets}.items())
     groups = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["default"]}])["SecurityGroups"]
-    print(json.dumps({"subnet_ids": [subnet for _zone, subnet in by_zone[:2]], "security_group_id": groups[0]["GroupId"]}))
+    print(json.dumps({"database_subnet_ids": [subnet for _zone, subnet in by_zone[:2]], "database_security_group_id": groups[0]["GroupId"]}))
 
 
 def database(name: str = NAME, tags: dict[str, str] | None = None, **expected: Any) -> dict[str, Any]:
@@ -59,10 +59,10 @@ def database(name: str = NAME, tags: dict[str, str] | None = None, **expected: A
     equal("port", found["Endpoint"]["Port"], 5433)
     with open(sys.argv[-1], encoding="utf-8") as given_file:
         given = json.load(given_file)
-    equal("security groups", [it["VpcSecurityGroupId"] for it in found["VpcSecurityGroups"]], [given["security_group_id"]])
+    equal("security groups", [it["VpcSecurityGroupId"] for it in found["VpcSecurityGroups"]], [given["database_security_group_id"]])
     equal("subnet group", found["DBSubnetGroup"]["DBSubnetGroupName"], name)
     group = rds.describe_db_subnet_groups(DBSubnetGroupName=name)["DBSubnetGroups"][0]
-    equal("subnets", sorted(it["SubnetIdentifier"] for it in group["Subnets"]), sorted(given["subnet_ids"]))
+    equal("subnets", sorted(it["SubnetIdentifier"] for it in group["Subnets"]), sorted(given["database_subnet_ids"]))
     equal("tags", tags_of(found["DBInstanceArn"]), tags or TAGS)
     return found
 

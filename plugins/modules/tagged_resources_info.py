@@ -46,7 +46,6 @@ arns:
   sample: ["arn:aws:ecr:us-east-1:123456789012:repository/pulsegrid-dev"]
 """
 
-from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource
