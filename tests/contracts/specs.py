@@ -142,7 +142,10 @@ class Role:
 
 
 def _load(file: Path) -> Any:
-    return yaml.load(file.read_text(), Loader=_Loader) if file.exists() else None
+    if not file.exists():
+        return None
+    with file.open() as stream:  # an error then has the file's name
+        return yaml.load(stream, Loader=_Loader)
 
 
 class _Loader(yaml.SafeLoader):
