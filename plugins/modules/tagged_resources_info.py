@@ -22,13 +22,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-attributes:
-  check_mode:
-    description: Nothing is changed, in check mode or without.
-    support: full
-  diff_mode:
-    description: There is nothing to show.
-    support: none
+  - pulsegrid.aws.attributes.info
 """
 
 EXAMPLES = r"""
