@@ -252,17 +252,14 @@ options:
     choices: [present, absent]
     default: present
 attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
   diff_mode:
     description: Shows the configuration before and after.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """
@@ -340,7 +337,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.cloudfront import CloudFrontResource, to_api
-from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict, differs
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import TAG_OPTIONS, ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict, differs
 
 CONFIG_OPTIONS = (
     "aliases",
@@ -631,8 +628,7 @@ def main() -> None:
             "origins": {"type": "list", "elements": "dict", "options": origin},
             "default_cache_behavior": {"type": "dict", "options": behavior},
             "cache_behaviors": {"type": "list", "elements": "dict", "options": {"path_pattern": required, **behavior}},
-            "tags": {"type": "dict", "aliases": ["resource_tags"]},
-            "purge_tags": {"type": "bool", "default": True},
+            **TAG_OPTIONS,
             "wait": {"type": "bool", "default": True},
             "wait_timeout_seconds": {"type": "int", "default": 1800},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
