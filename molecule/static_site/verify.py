@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -189,13 +190,18 @@ def present() -> None:
         assert "ContentTypeOptions" in headers
 
 
-def publish() -> None:
+def without_policy(write: Callable[[], Any]) -> None:
+    """moto takes each request for one without TLS, and refuses it."""
     policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
-    if BACKEND == "moto":  # it takes each request for one without TLS
+    if BACKEND == "moto":
         s3.delete_bucket_policy(Bucket=bucket)
-    s3.put_object(Bucket=bucket, Key="site/index.html", Body=b"published")
+    write()
     if BACKEND == "moto":
         s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+
+
+def publish() -> None:
+    without_policy(lambda: s3.put_object(Bucket=bucket, Key="site/index.html", Body=b"published"))
     distribution = distribution_of(NAME)
     assert distribution is not None
     for name in (bucket, log_bucket):
@@ -253,6 +259,10 @@ def alone() -> None:
     if HAS_EDGE:
         same("functions", functions(), set())
         same("policies", own_policies(), [])
+    else:  # the removal is refused too
+        versions = s3.list_object_versions(Bucket=bucket)["Versions"]
+        objects = [{"Key": it["Key"], "VersionId": it["VersionId"]} for it in versions]
+        without_policy(lambda: s3.delete_objects(Bucket=bucket, Delete={"Objects": objects}))
 
 
 {"given": given, "present": present, "publish": publish, "changed": changed, "alone": alone}[PHASE]()
