@@ -145,15 +145,14 @@ options:
 attributes:
   check_mode:
     description: Predicts the change and changes nothing; a deployment is not followed.
-    support: full
   diff_mode:
     description: Shows what differs of the service and the task definition. Environment variables are shown, of secrets their ARNs.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 notes:
   - The tags are the service's; its revisions get them when they are registered and its tasks when they start.
   - The last log lines of a failed task are shown where its container logs to CloudWatch Logs and C(logs:GetLogEvents) is allowed.
@@ -253,6 +252,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.pulsegrid.aws.plugins.module_utils import ecs_rollout as rollout
 from ansible_collections.pulsegrid.aws.plugins.module_utils import task_definition as definitions
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
+    TAG_OPTIONS,
     Resource,
     ansible_dict_to_boto3_tag_list,
     boto3_tag_list_to_ansible_dict,
@@ -675,8 +675,7 @@ def main() -> None:
             "wait_timeout_seconds": {"type": "int", "default": 900},
             "failures_before_giving_up": {"type": "int", "default": 3},
             "state": {"choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "aliases": ["resource_tags"]},
-            "purge_tags": {"type": "bool", "default": True},
+            **TAG_OPTIONS,
         },
         supports_check_mode=True,
     )

@@ -22,13 +22,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-attributes:
-  check_mode:
-    description: Nothing is changed, in check mode or without.
-    support: full
-  diff_mode:
-    description: There is nothing to show.
-    support: none
+  - pulsegrid.aws.attributes.info
 """
 
 EXAMPLES = r"""
@@ -46,7 +40,6 @@ arns:
   sample: ["arn:aws:ecr:us-east-1:123456789012:repository/pulsegrid-dev"]
 """
 
-from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource
