@@ -167,7 +167,8 @@ def first(backend: str) -> None:
     roles(TAGS)
 
     generated = secrets.get_secret_value(SecretId=have["generated"])["SecretString"]
-    assert len(generated) == 64 and not set(generated) & set(" '\"\\"), "the generated secret"
+    equal("length of the generated secret", len(generated), 64)
+    assert not set(generated) & set(" '\"\\"), "the generated secret has a character that an unquoted DSN cannot have"
 
     execution = policy(f"{NAME}-execution")
     equal("statements", sorted(execution), ["Decrypt", "LogInToEcr", "PullTheImage", "ReadTheSecrets", "WriteTheLog"])
@@ -236,7 +237,8 @@ def worker(count: str = "", image: str = "") -> None:
     app = definition(found[0])[1]["app"]
     equal("its command", app["command"], ["scheduler"])
     equal("its ports", app["portMappings"], [])
-    assert "healthCheck" not in app and not app.get("secrets")
+    assert "healthCheck" not in app
+    assert not app.get("secrets")
     if image != "none":
         equal("its image", app["image"], image)
     else:

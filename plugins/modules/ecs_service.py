@@ -33,8 +33,8 @@ options:
   task_definition:
     description:
       - The task definition, in the form of ECS's C(RegisterTaskDefinition), with its C(camelCase) keys. C(family) is O(name) by default.
-      - A container reads its secrets when it starts. It gets a Docker label that says which versions of them were current, so that a secret in Secrets Manager or
-        Parameter Store with a new value makes a new revision, and a deployment.
+      - A container reads its secrets when it starts. It gets a Docker label that says which versions of them were current, so that a secret with a new value, in
+        Secrets Manager or Parameter Store, makes a new revision, and a deployment.
       - A container without C(image) keeps the image that the service runs. Where there is none yet, the service has no task until a release brings one.
       - Without it nothing is changed; the service is only described.
     type: dict
@@ -373,7 +373,7 @@ class Service(Resource):
         return {**container, "dockerLabels": (container.get("dockerLabels") or {}) | label}
 
     def secret_version(self, reference: str) -> str:
-        """The version of a secret that a task would get now; empty where the reference names one, or there is no such secret (check mode, before it is made)."""
+        """The version of a secret that a task would get now; empty where the reference names one, or, in check mode, there is no such secret yet."""
         if reference not in self.secret_versions:
             self.secret_versions[reference] = self.find_secret_version(reference)
         return self.secret_versions[reference]
