@@ -33,8 +33,8 @@ options:
   task_definition:
     description:
       - The task definition, in the form of ECS's C(RegisterTaskDefinition), with its C(camelCase) keys. C(family) is O(name) by default.
-      - A container reads its secrets when it starts. It gets a Docker label that says which versions of them were current, so that a secret with a new value, in
-        Secrets Manager or Parameter Store, makes a new revision, and a deployment.
+      - A container reads its secrets when it starts. It gets a Docker label that says which versions of them were current, so that a secret with a new value,
+        in Secrets Manager or Parameter Store, makes a new revision, and a deployment.
       - A container without C(image) keeps the image that the service runs. Where there is none yet, the service has no task until a release brings one.
       - Without it nothing is changed; the service is only described.
     type: dict
