@@ -382,8 +382,8 @@ def test_a_worker_runs_beside_the_api(application: Cloud) -> None:
     ecs = application.client("ecs")
     service = ecs.describe_services(cluster="pulsegrid-local", services=[name])["services"][0]
     assert (service["runningCount"], service["loadBalancers"]) == (1, [])
-    events = application.client("logs").filter_log_events(logGroupName=f"/ecs/{name}")["events"]
-    assert any("services checked" in event["message"] for event in events)
+    logs = application.client("logs")
+    until(lambda: any("services checked" in it["message"] for it in logs.filter_log_events(logGroupName=f"/ecs/{name}")["events"]), "logged")
     assert running_version(application) == before
     assert application.playbook("playbooks/part.yml", *worker).changes == []
 
