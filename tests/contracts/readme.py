@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+import yaml
+
 from . import actions, policies
 from .specs import Role
 
@@ -77,7 +79,9 @@ def permissions(policy: dict[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+    """As it is written in YAML: a text that would be read as something else is in quotes."""
+    plain = isinstance(value, str) and ("{{" in value or yaml.safe_load(value) == value)
+    return value if plain else json.dumps(value, ensure_ascii=False)
 
 
 def _code(text: str) -> str:

@@ -53,6 +53,16 @@ def test_the_inputs_are_a_table(role: Role) -> None:
 
 
 @pytest.mark.parametrize(
+    ("default", "shown"),
+    [("", '""'), ("200", '"200"'), ("a", "a"), (True, "true"), ("true", '"true"'), ([], "[]"), ({"a": 1}, '{"a": 1}'), ("{{ a }}", "{{ a }}"), (None, "null")],
+)
+def test_a_default_is_shown_as_it_is_written(role: Role, default: object, shown: str) -> None:
+    role.options["shop_state"]["default"] = default
+
+    assert f"| `{shown}` |" in readme.inputs(role)
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("O(shop_state=absent) and V(1) and M(amazon.aws.s3_bucket)", "`shop_state=absent` and `1` and `amazon.aws.s3_bucket`"),

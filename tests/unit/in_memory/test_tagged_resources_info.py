@@ -8,12 +8,12 @@ from .conftest import Cloud
 
 
 def test_resources_that_carry_all_tags_are_listed(cloud: Cloud) -> None:
-    ecr = cloud.client("ecr")
+    sqs = cloud.client("sqs")
     for name, tags in {"bb": {"A": "1", "B": "2"}, "aa": {"A": "1", "B": "2", "C": "3"}, "cc": {"A": "1"}}.items():
-        ecr.create_repository(repositoryName=name, tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+        sqs.create_queue(QueueName=name, tags=tags)
 
     listed = cloud.run(module, tags={"A": 1, "B": "2"})
-    assert [arn.rpartition("/")[2] for arn in listed["arns"]] == ["aa", "bb"]
+    assert [arn.rpartition(":")[2] for arn in listed["arns"]] == ["aa", "bb"]
     assert listed["changed"] is False
 
 
