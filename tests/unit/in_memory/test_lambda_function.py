@@ -200,7 +200,12 @@ def test_a_function_from_an_image_changes_when_its_uri_does(cloud, options, invo
     ecr = cloud.client("ecr")
     registry = ecr.create_repository(repositoryName="checks")["repository"]["repositoryUri"]
     for tag in ("1", "2"):
-        manifest = {"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json", "config": {"digest": f"sha256:{tag}"}, "layers": []}
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+            "config": {"digest": f"sha256:{tag}"},
+            "layers": [],
+        }
         ecr.put_image(repositoryName="checks", imageManifest=json.dumps(manifest), imageTag=tag)
     for key in ("zip_file", "runtime", "handler"):
         del options[key]
