@@ -39,6 +39,9 @@ WRONG = [
     ("static_site_price_class", "PriceClass_1", "PriceClass_100"),
     ("lambda_healthcheck_schedule_expression", "every minute", "rate("),
     ("lambda_healthcheck_source_dir", "/nowhere/at/all", "directory"),
+    ("lambda_healthcheck_secrets", {"TOKEN": "hunter"}, "ARN of a secret"),
+    ("lambda_healthcheck_alarm_kms_key_arn", "alias/mine", "ARN of a KMS key"),
+    ("lambda_healthcheck_environment", {"AWS_REGION": "x"}, "not beginning with"),
     ("ecr_image_tag_mutability", "SOMETIMES", "IMMUTABLE"),
 ]
 
@@ -50,7 +53,7 @@ def test_a_wrong_value_is_refused_before_the_first_call(api: CountingApi, variab
     said = result.stdout + result.stderr
     assert result.returncode == 2, said
     assert api.requests == []
-    for part in (variable, str(value), allowed):
+    for part in (variable, *(value if isinstance(value, dict) else [str(value)]), allowed):
         assert part in said
 
 
