@@ -293,9 +293,7 @@ class Scaling(Resource):
         if not balancers:
             if self.module.check_mode:
                 return "known-after-apply"
-            self.module.fail_json(
-                msg=f"{self.kind} {self.name}: no load balancer forwards to target group {target_group_arn}, so there are no requests to count."
-            )
+            self.module.fail_json(msg=f"{self.kind} {self.name}: no load balancer forwards to target group {target_group_arn}, so there are no requests to count.")
         return f"{balancers[0].partition(':loadbalancer/')[2]}/{target_group_arn.rpartition(':')[2]}"
 
     # What is to be done

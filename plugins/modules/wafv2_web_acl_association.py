@@ -8,8 +8,8 @@ module: wafv2_web_acl_association
 version_added: 0.1.0
 short_description: Manage which web ACL protects a regional resource
 description:
-  - Associates a web ACL of AWS WAF with a load balancer or another regional resource, which has one at most, or takes it away. A CloudFront distribution names its
-    web ACL itself.
+  - Associates a web ACL of AWS WAF with a load balancer or another regional resource, or takes it away. A resource has one at most.
+  - A CloudFront distribution names its web ACL itself.
   - M(community.aws.wafv2_resources) says that all is well where the web ACL is not there, and needs the web ACL's name to take it away.
   - A web ACL that Firewall Manager associated stays where none is asked for.
 options:
