@@ -13,6 +13,8 @@ WRONG = [
     ("pulsegrid_environment", "x", "2 to 20"),
     ("pulsegrid_region", "virginia", "us-east-1"),
     ("pulsegrid_account_id", "1234", "12 digits"),
+    ("pulsegrid_domain", "https://example.com", "such as www.example.com"),
+    ("pulsegrid_domain", "www.example.com", "the public hosted zone is needed"),
     ("vpc_nat", "two", "none, single, per_az"),
     ("vpc_cidr", "10.0.0.0/30", "/16"),
     ("vpc_availability_zone_count", 9, "2"),
