@@ -25,7 +25,13 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
     compare_aws_tags,
 )
 
-__all__ = ["Resource", "ansible_dict_to_boto3_tag_list", "boto3_tag_list_to_ansible_dict", "differs"]
+__all__ = ["TAG_OPTIONS", "Resource", "ansible_dict_to_boto3_tag_list", "boto3_tag_list_to_ansible_dict", "differs"]
+
+# Of the argument_spec of a module with the documentation fragment amazon.aws.tags
+TAG_OPTIONS = {
+    "tags": {"type": "dict", "aliases": ["resource_tags"]},
+    "purge_tags": {"type": "bool", "default": True},
+}
 
 # The error codes with which AWS answers that an account's quota is used up, and the quota as Service Quotas names it
 QUOTAS = {

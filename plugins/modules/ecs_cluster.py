@@ -29,18 +29,12 @@ options:
     type: str
     choices: [present, absent]
     default: present
-attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
-  diff_mode:
-    description: Shows the properties before and after.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """
@@ -64,7 +58,7 @@ cluster:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource, differs
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import TAG_OPTIONS, Resource, differs
 
 PROVIDERS = ["FARGATE", "FARGATE_SPOT"]
 
@@ -137,8 +131,7 @@ def main() -> None:
             "container_insights": {"choices": ["disabled", "enabled", "enhanced"], "default": "enabled"},
             "wait_timeout_seconds": {"type": "int", "default": 300},
             "state": {"choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "aliases": ["resource_tags"]},
-            "purge_tags": {"type": "bool", "default": True},
+            **TAG_OPTIONS,
         },
         supports_check_mode=True,
     )

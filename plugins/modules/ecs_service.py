@@ -109,6 +109,13 @@ options:
     description: Whether ECS itself ends a deployment that fails and rolls it back.
     type: bool
     default: true
+  alarms:
+    description:
+      - Names of CloudWatch alarms that end a deployment as failed and roll it back, when one of them goes off while the deployment is under way.
+      - The deployment then takes longer, since ECS watches the alarms for a while after the last task has started.
+    type: list
+    elements: str
+    default: []
   enable_execute_command:
     description: Whether C(aws ecs execute-command) gets into the containers.
     type: bool
@@ -136,15 +143,14 @@ options:
 attributes:
   check_mode:
     description: Predicts the change and changes nothing; a deployment is not followed.
-    support: full
   diff_mode:
     description: Shows what differs of the service and the task definition. Environment variables are shown, of secrets their ARNs.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 notes:
   - The tags are the service's; its revisions get them when they are registered and its tasks when they start.
   - The last log lines of a failed task are shown where its container logs to CloudWatch Logs and C(logs:GetLogEvents) is allowed.
@@ -243,6 +249,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.pulsegrid.aws.plugins.module_utils import ecs_rollout as rollout
 from ansible_collections.pulsegrid.aws.plugins.module_utils import task_definition as definitions
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
+    TAG_OPTIONS,
     Resource,
     ansible_dict_to_boto3_tag_list,
     boto3_tag_list_to_ansible_dict,
@@ -307,6 +314,7 @@ class Service(Resource):
                 "minimumHealthyPercent": asked["minimum_healthy_percent"],
                 "maximumPercent": asked["maximum_percent"],
                 "deploymentCircuitBreaker": {"enable": asked["circuit_breaker"], "rollback": asked["circuit_breaker"]},
+                "alarms": {"alarmNames": sorted(asked["alarms"]), "enable": bool(asked["alarms"]), "rollback": bool(asked["alarms"])},
             },
             "enableExecuteCommand": asked["enable_execute_command"],
             "enableECSManagedTags": True,
@@ -322,7 +330,10 @@ class Service(Resource):
     def shown(service: dict[str, Any]) -> dict[str, Any]:
         """What AWS has, in the order of wanted()."""
         network = service.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+        deployment = service.get("deploymentConfiguration", {})
+        alarms = {"alarmNames": [], "enable": False, "rollback": False} | deployment.get("alarms", {})
         return service | {
+            "deploymentConfiguration": deployment | {"alarms": alarms | {"alarmNames": sorted(alarms["alarmNames"])}},
             "networkConfiguration": {
                 "awsvpcConfiguration": network | {key: sorted(network.get(key, [])) for key in ("subnets", "securityGroups")},
             },
@@ -336,7 +347,7 @@ class Service(Resource):
         """What UpdateService is to be given."""
         shown = self.shown(current)
         changes = {key: value for key, value in self.wanted(current).items() if differs(shown.get(key), value)}
-        if "deploymentConfiguration" in changes:  # it is replaced as a whole, and alarms are not ours
+        if "deploymentConfiguration" in changes:  # it is replaced as a whole
             changes["deploymentConfiguration"] = current.get("deploymentConfiguration", {}) | changes["deploymentConfiguration"]
         return changes
 
@@ -627,13 +638,13 @@ def main() -> None:
             "minimum_healthy_percent": {"type": "int", "default": 100},
             "maximum_percent": {"type": "int", "default": 200},
             "circuit_breaker": {"type": "bool", "default": True},
+            "alarms": {"type": "list", "elements": "str", "default": []},
             "enable_execute_command": {"type": "bool", "default": False},
             "wait": {"type": "bool", "default": True},
             "wait_timeout_seconds": {"type": "int", "default": 900},
             "failures_before_giving_up": {"type": "int", "default": 3},
             "state": {"choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "aliases": ["resource_tags"]},
-            "purge_tags": {"type": "bool", "default": True},
+            **TAG_OPTIONS,
         },
         supports_check_mode=True,
     )

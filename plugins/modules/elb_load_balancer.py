@@ -122,18 +122,12 @@ options:
     default: 600
 notes:
   - A new load balancer is known by its DNS name at once and answers after some minutes. The module does not wait for that.
-attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
-  diff_mode:
-    description: Shows the properties before and after.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """
@@ -222,6 +216,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
+    TAG_OPTIONS,
     Resource,
     ansible_dict_to_boto3_tag_list,
     boto3_tag_list_to_ansible_dict,
@@ -463,8 +458,7 @@ def main() -> None:
                 "required_if": [("protocol", "HTTPS", ("certificate_arn", "ssl_policy"))],
             },
             "state": {"choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "aliases": ["resource_tags"]},
-            "purge_tags": {"type": "bool", "default": True},
+            **TAG_OPTIONS,
             "wait_timeout_seconds": {"type": "int", "default": 600},
         },
         required_if=[("state", "present", ("subnet_ids", "security_group_ids", "listeners"))],
