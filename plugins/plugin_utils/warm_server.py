@@ -13,7 +13,6 @@ import importlib
 import importlib.abc
 import json
 import os
-import select
 import selectors
 import signal
 import socket

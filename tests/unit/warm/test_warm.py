@@ -23,7 +23,7 @@ TASKS: list[dict[str, Any]] = [
     {"name": "fails", "ansible.builtin.file": {"path": "/nowhere/at/all", "state": "file"}, "ignore_errors": True},
     {"name": "crashes", "ansible.builtin.ping": {"data": "crash"}, "ignore_errors": True},
     {"name": "a command fails", "ansible.builtin.command": "sh -c 'echo out; echo error >&2; exit 3'", "ignore_errors": True},
-    {"name": "environment", "ansible.builtin.shell": "echo $WORD", "environment": {"WORD": "it's $HOME `date` \"quoted\""}},
+    {"name": "environment", "ansible.builtin.shell": "echo $WORD", "environment": {"WORD": 'it\'s $HOME `date` "quoted"'}},
     {"name": "nothing is left of it", "ansible.builtin.shell": "echo [$WORD]"},
     {"name": "mask", "ansible.builtin.shell": "umask"},
     {"name": "directory", "ansible.builtin.command": "pwd"},
@@ -77,7 +77,7 @@ def test_tasks_run_in_the_process_and_say_so(both: dict[str, tuple[dict[str, Any
 
 def test_become_runs_as_usual(tmp_path: Path) -> None:
     become = tmp_path / "become"
-    become.write_text("#!/bin/sh\nshift $(($# - 3))\nexec \"$@\"\n")
+    become.write_text('#!/bin/sh\nshift $(($# - 3))\nexec "$@"\n')
     become.chmod(0o755)
     tasks = [*TASKS[:2], {"name": "as somebody", "ansible.builtin.ping": {}, "become": True, "become_exe": str(become), "become_method": "sudo"}]
     _, output = results(tmp_path, "pulsegrid.aws.warm", tasks=tasks)
@@ -99,7 +99,9 @@ def test_a_module_utility_of_ones_own_is_used(tmp_path: Path) -> None:
     import ansible.module_utils.basic as basic
 
     text = Path(basic.__file__).read_text()
-    (own / "basic.py").write_text(text.replace("def exit_json(self", "def exit_json(self, *, _own='yes'").replace("class AnsibleModule(", "OWN = 1\n\n\nclass AnsibleModule("))
+    (own / "basic.py").write_text(
+        text.replace("def exit_json(self", "def exit_json(self, *, _own='yes'").replace("class AnsibleModule(", "OWN = 1\n\n\nclass AnsibleModule(")
+    )
     (tmp_path / "library").mkdir()
     (tmp_path / "library/own.py").write_text(
         "from ansible.module_utils import basic\n\n\ndef main():\n    basic.AnsibleModule({}).exit_json(own=hasattr(basic, 'OWN'))\n\n\nmain()\n"
