@@ -119,8 +119,8 @@ EXAMPLES = r"""
         metric: ECSServiceAverageCPUUtilization
         target_value: 60
     scheduled_actions:
-      - {name: evening, schedule: cron(0 22 * * ? *), timezone: Europe/Berlin, max_capacity: 2}
-      - {name: morning, schedule: cron(0 6 * * ? *), timezone: Europe/Berlin, max_capacity: 10}
+      - {name: evening, schedule: "cron(0 22 * * ? *)", timezone: Europe/Berlin, max_capacity: 2}
+      - {name: morning, schedule: "cron(0 6 * * ? *)", timezone: Europe/Berlin, max_capacity: 10}
 
 - name: The service keeps the tasks that it has
   pulsegrid.aws.application_autoscaling:
