@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 import requests
+from contracts import policies
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -34,7 +35,9 @@ def recorded(cloud: Cloud, playbook: str, *arguments: str) -> tuple[Run, Recorde
             "AWS_PROFILE": "local",
             **{name: str(CHECKOUT / "inventories/local/aws.cfg") for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")},
         }
-        return cloud.playbook(playbook, *arguments, pulsegrid_aws_environment=environment), recorder
+        run = cloud.playbook(playbook, *arguments, pulsegrid_aws_environment=environment)
+    assert set(recorder.actions()) - policies.deployed() == set(), "docs/deployment-policy-*.json allows less than the playbook calls"
+    return run, recorder
 
 
 def until(condition: Any, what: str, seconds: float = READY_SECONDS) -> Any:
