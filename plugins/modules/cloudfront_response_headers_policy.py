@@ -206,8 +206,12 @@ class ResponseHeadersPolicy(CloudFrontResource):
     kind = "response headers policy"
     result = "response_headers_policy"
     placeholder = MappingProxyType({"Id": "00000000-0000-0000-0000-000000000000"})
+    # Where CloudFront does not know of these policies (not every partition of AWS is up to date, nor is moto), there is none to remove.
+    not_found = ("404",)
 
     def describe(self) -> dict[str, Any] | None:
+        if self.params["state"] == "absent" and self.find("list_response_headers_policies") is None:
+            return None
         for summary in self.listed("list_response_headers_policies", "ResponseHeadersPolicyList"):
             policy = summary["ResponseHeadersPolicy"]
             if policy["ResponseHeadersPolicyConfig"]["Name"] == self.name:

@@ -212,7 +212,13 @@ load_balancer:
 """
 
 import hashlib
+import time
 from typing import Any
+
+try:
+    import botocore.exceptions
+except ImportError:
+    pass  # AnsibleAWSModule reports the missing library
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
@@ -223,6 +229,8 @@ from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
     differs,
 )
 
+# S3 takes some seconds until a new bucket's policy is known everywhere, and the load balancer tries to write when its log is turned on.
+BUCKET_SECONDS = 60
 PROTECTION = "deletion_protection.enabled"
 LISTENER = ("Port", "Protocol", "SslPolicy", "Certificates", "DefaultActions")
 
@@ -280,7 +288,12 @@ class LoadBalancer(Resource):
     kind = "Load balancer"
     result = "load_balancer"
     not_found = ("LoadBalancerNotFound",)
+    retry_codes = ("CertificateNotFound",)  # a certificate that was issued just now
     keep_case_of = ("Attributes", "Tags")
+
+    def __init__(self, module: AnsibleAWSModule) -> None:
+        super().__init__(module)
+        self.began = time.monotonic()
 
     def describe(self) -> dict[str, Any] | None:
         found = self.find("describe_load_balancers", Names=[self.name])
@@ -373,7 +386,20 @@ class LoadBalancer(Resource):
 
     def set_attributes(self, arn: str, attributes: dict[str, str]) -> None:
         if attributes:
-            self.call("modify_load_balancer_attributes", LoadBalancerArn=arn, Attributes=ansible_dict_to_boto3_tag_list(attributes))
+            self.wait_until(lambda: self.has_attributes(arn, attributes), "allowed to write its access log", BUCKET_SECONDS)
+
+    def has_attributes(self, arn: str, attributes: dict[str, str]) -> bool:
+        try:
+            self.client.modify_load_balancer_attributes(aws_retry=True, LoadBalancerArn=arn, Attributes=ansible_dict_to_boto3_tag_list(attributes))
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            refused = error.response["Error"] if isinstance(error, botocore.exceptions.ClientError) else {}
+            if refused.get("Code") == "InvalidConfigurationRequest" and "bucket" in refused.get("Message", "").lower() and self.has_time():
+                return False
+            self.module.fail_json_aws(error, msg=f"{self.kind} {self.name}: could not set its attributes")
+        return True
+
+    def has_time(self) -> bool:
+        return time.monotonic() < self.began + BUCKET_SECONDS
 
     def set_listeners(self, arn: str, current: list[dict[str, Any]]) -> None:
         present = {it["Port"]: it for it in current}

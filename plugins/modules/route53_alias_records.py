@@ -85,19 +85,14 @@ alias_records:
       sample: [example.com A, example.com AAAA]
 """
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource
+from ansible_collections.pulsegrid.aws.plugins.module_utils.route53 import plain, public_zone_id
 
 TYPES = ("A", "AAAA")
-
-
-def plain(name: str) -> str:
-    r"""A name as people write it: Route 53 ends it with a dot, and answers with \052 for an asterisk."""
-    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), name).rstrip(".").lower()
 
 
 class AliasRecords(Resource):
@@ -108,20 +103,12 @@ class AliasRecords(Resource):
 
     def __init__(self, module: AnsibleAWSModule) -> None:
         super().__init__(module)
-        self.zone_id = self._find_zone()
+        self.zone_id = public_zone_id(self, self.client, self.params["hosted_zone"])
         self.others: dict[str, str] = {}
 
     @property
     def name(self) -> str:
         return self.params["target"]
-
-    def _find_zone(self) -> str:
-        zone = plain(self.params["hosted_zone"])
-        for found in self.call("list_hosted_zones_by_name", DNSName=f"{zone}.")["HostedZones"]:
-            if plain(found["Name"]) == zone and not found.get("Config", {}).get("PrivateZone"):
-                return found["Id"].rpartition("/")[2]
-        self.module.fail_json(msg=f"hosted_zone is {zone}: there is no public hosted zone of this name in the account.")
-        raise AssertionError("unreachable")
 
     def describe(self) -> dict[str, Any]:
         records, self.others = [], {}
