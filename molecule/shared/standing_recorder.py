@@ -1,6 +1,7 @@
 """Passes AWS calls on to the emulator and remembers them.
 
-GET /_recorder answers how many there were and which of them change something; DELETE /_recorder forgets them.
+GET /_recorder answers how many there were, which of them change something, and the IAM actions that they need; DELETE /_recorder answers the same and
+forgets them.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "e2e"))
-from recorder import Handler, Recorder
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+from e2e.recorder import Handler, Recorder
 
 
 class Control(Handler):
@@ -18,9 +19,10 @@ class Control(Handler):
         if self.path != "/_recorder":
             super().handle_request()
             return
-        answer = json.dumps({"calls": len(self.server.calls), "mutating": self.server.mutating()}).encode()
+        recorder = self.server
+        answer = json.dumps({"calls": len(recorder.requests), "mutating": recorder.mutating(), "actions": recorder.actions()}).encode()
         if self.command == "DELETE":
-            self.server.calls.clear()
+            recorder.requests.clear()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))

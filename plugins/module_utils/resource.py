@@ -25,7 +25,25 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
     compare_aws_tags,
 )
 
-__all__ = ["Resource", "ansible_dict_to_boto3_tag_list", "boto3_tag_list_to_ansible_dict", "differs"]
+__all__ = ["TAG_OPTIONS", "Resource", "ansible_dict_to_boto3_tag_list", "boto3_tag_list_to_ansible_dict", "differs"]
+
+# Of the argument_spec of a module with the documentation fragment amazon.aws.tags
+TAG_OPTIONS = {
+    "tags": {"type": "dict", "aliases": ["resource_tags"]},
+    "purge_tags": {"type": "bool", "default": True},
+}
+
+# The error codes with which AWS answers that an account's quota is used up, and the quota as Service Quotas names it
+QUOTAS = {
+    "AddressLimitExceeded": "EC2-VPC Elastic IPs (ec2, L-0263D0A3)",
+    "NatGatewayLimitExceeded": "NAT gateways per Availability Zone (vpc, L-FE5A380F)",
+    "RulesPerSecurityGroupLimitExceeded": "Inbound or outbound rules per security group (vpc, L-0EA8095F)",
+    "SecurityGroupLimitExceeded": "VPC security groups per Region (vpc, L-E79EC296)",
+    "TooManyDistributions": "Web distributions per AWS account (cloudfront, L-24B04930)",
+    "TooManyLoadBalancers": "Application Load Balancers per Region (elasticloadbalancing, L-53DA6B97)",
+    "TooManyTargetGroups": "Target Groups per Region (elasticloadbalancing, L-B22855CB)",
+    "VpcEndpointLimitExceeded": "Interface VPC endpoints per VPC (vpc, L-29B6F2EB) or Gateway VPC endpoints per Region (vpc, L-1B52E74A)",
+}
 
 
 def differs(current: Any, wanted: Any) -> bool:
@@ -95,8 +113,8 @@ class Resource:
         try:
             return getattr(client or self.client, operation)(aws_retry=True, **arguments)
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
-            self.module.fail_json_aws(error, msg=f"{self.kind} {self.name}: could not {doing or operation.replace('_', ' ')}")
-            raise  # fail_json_aws does not return
+            self.fail(error, doing or operation.replace("_", " "))
+            raise  # fail does not return
 
     def find(self, operation: str, client: Any = None, **arguments: Any) -> dict[str, Any] | None:
         """Like call(), but None where AWS says that there is no such resource (not_found)."""
@@ -105,11 +123,17 @@ class Resource:
         except botocore.exceptions.ClientError as error:
             if error.response["Error"]["Code"] in self.not_found:
                 return None
-            self.module.fail_json_aws(error, msg=f"{self.kind} {self.name}: could not {operation.replace('_', ' ')}")
+            self.fail(error, operation.replace("_", " "))
             raise
         except botocore.exceptions.BotoCoreError as error:
-            self.module.fail_json_aws(error, msg=f"{self.kind} {self.name}: could not {operation.replace('_', ' ')}")
+            self.fail(error, operation.replace("_", " "))
             raise
+
+    def fail(self, error: Exception, doing: str) -> None:
+        """End the module with what AWS answered, and with the quota where one is used up."""
+        code = getattr(error, "response", {}).get("Error", {}).get("Code")
+        quota = f" (the account's quota is used up: {QUOTAS[code]})" if code in QUOTAS else ""
+        self.module.fail_json_aws(error, msg=f"{self.kind} {self.name}: could not {doing}{quota}")
 
     def wanted_tags(self, current: dict[str, Any] | None) -> dict[str, str] | None:
         """The tags as they will be; None where the task says nothing of tags."""

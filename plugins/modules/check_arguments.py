@@ -20,13 +20,8 @@ options:
     type: list
     elements: str
     required: true
-attributes:
-  check_mode:
-    description: Nothing is changed, in check mode or without.
-    support: full
-  diff_mode:
-    description: There is nothing to show.
-    support: none
+extends_documentation_fragment:
+  - pulsegrid.aws.attributes.info
 author:
   - PulseGrid maintainers (@pulsegrid)
 """

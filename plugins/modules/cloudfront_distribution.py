@@ -63,8 +63,38 @@ options:
     description: Whether IPv6 requests are answered.
     type: bool
   web_acl_id:
-    description: ARN of a web ACL (WAFv2). An empty string for none.
+    description: ARN of a web ACL (WAFv2), of the scope C(CLOUDFRONT) in us-east-1. An empty string for none.
     type: str
+  geo_restriction:
+    description: The countries that may see the distribution. An empty dictionary stands for all.
+    type: dict
+    suboptions:
+      restriction_type:
+        description: Whether I(locations) are the only countries that may (C(whitelist)) or the only ones that may not (C(blacklist)).
+        type: str
+        choices: [none, whitelist, blacklist]
+        default: none
+      locations:
+        description: Countries, as two upper-case letters (ISO 3166-1).
+        type: list
+        elements: str
+        default: []
+  logging:
+    description: Where the access log goes (standard logging). An empty dictionary turns it off.
+    type: dict
+    suboptions:
+      bucket:
+        description: Domain name of the bucket (C(BUCKET.s3.amazonaws.com)), which must allow ACLs.
+        type: str
+        default: ""
+      prefix:
+        description: What the keys of the log's objects begin with.
+        type: str
+        default: ""
+      include_cookies:
+        description: Whether cookies are logged too.
+        type: bool
+        default: false
   origins:
     description: The origins. One without I(custom_origin_config) is an S3 bucket. Required for a new distribution.
     type: list
@@ -100,6 +130,10 @@ options:
             description: The header's value. It is kept out of logs and results.
             type: str
             required: true
+      origin_shield_region:
+        description: Region of the cache that stands between all edge locations and the origin (Origin Shield). Empty for none.
+        type: str
+        default: ""
       connection_attempts:
         description: How often CloudFront tries to connect, 1 to 3 times.
         type: int
@@ -218,17 +252,14 @@ options:
     choices: [present, absent]
     default: present
 attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
   diff_mode:
     description: Shows the configuration before and after.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """
@@ -306,7 +337,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.cloudfront import CloudFrontResource, to_api
-from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict, differs
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import TAG_OPTIONS, ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict, differs
 
 CONFIG_OPTIONS = (
     "aliases",
@@ -317,6 +348,7 @@ CONFIG_OPTIONS = (
     "enabled",
     "http_version",
     "is_ipv6_enabled",
+    "logging",
     "origins",
     "price_class",
     "viewer_certificate",
@@ -325,8 +357,15 @@ CONFIG_OPTIONS = (
 NONE = {"Quantity": 0, "Items": []}
 # What AWS leaves out of its answer when it is not set: of a distribution, of an origin, of a cache behavior (each known by a key it always has).
 UNSET = {
-    "CallerReference": {"Aliases": NONE, "CacheBehaviors": NONE, "DefaultRootObject": "", "WebACLId": ""},
-    "DomainName": {"CustomHeaders": NONE, "OriginAccessControlId": "", "OriginPath": ""},
+    "CallerReference": {
+        "Aliases": NONE,
+        "CacheBehaviors": NONE,
+        "DefaultRootObject": "",
+        "Logging": {"Enabled": False, "IncludeCookies": False, "Bucket": "", "Prefix": ""},
+        "Restrictions": {"GeoRestriction": {"RestrictionType": "none", **NONE}},
+        "WebACLId": "",
+    },
+    "DomainName": {"CustomHeaders": NONE, "OriginAccessControlId": "", "OriginPath": "", "OriginShield": {"Enabled": False}},
     "TargetOriginId": {"CachePolicyId": "", "FunctionAssociations": NONE, "OriginRequestPolicyId": "", "ResponseHeadersPolicyId": ""},
 }
 # Settings that go when the one that excludes them is given.
@@ -378,9 +417,12 @@ def merged(current: Any, wanted: Any) -> Any:
 
 
 def payload(value: Any) -> Any:
-    """The configuration as the API takes it: no empty list of items, no empty policy id."""
+    """The configuration as the API takes it: no empty list of items, no empty policy id, no region of a shield that is off."""
     if isinstance(value, dict):
-        return {key: payload(item) for key, item in value.items() if not (item == [] and key == "Items") and not (item == "" and key in NEVER_EMPTY)}
+        left_out = {key for key, item in value.items() if (item == [] and key == "Items") or (item == "" and key in NEVER_EMPTY)}
+        if value.get("Enabled") is False:
+            left_out.add("OriginShieldRegion")
+        return {key: payload(item) for key, item in value.items() if key not in left_out}
     if isinstance(value, list):
         return [payload(item) for item in value]
     return value
@@ -432,6 +474,12 @@ class Distribution(CloudFrontResource):
         if "viewer_certificate" in options:
             certificate = options["viewer_certificate"]
             options["viewer_certificate"] = certificate if certificate["acm_certificate_arn"] else {"cloud_front_default_certificate": True}
+        if self.params["geo_restriction"] is not None:
+            restriction = self.params["geo_restriction"]
+            locations = {"quantity": len(restriction["locations"]), "items": restriction["locations"]}
+            options["restrictions"] = {"geo_restriction": {"restriction_type": restriction["restriction_type"], **locations}}
+        if "logging" in options:
+            options["logging"] = {**options["logging"], "enabled": bool(options["logging"]["bucket"])}
         if "origins" in options:
             options["origins"] = [self._origin(origin) for origin in options["origins"]]
         if "default_cache_behavior" in options:
@@ -443,7 +491,10 @@ class Distribution(CloudFrontResource):
 
     @staticmethod
     def _origin(origin: dict[str, Any]) -> dict[str, Any]:
-        return origin if origin["custom_origin_config"] else {**origin, "s3_origin_config": {"origin_access_identity": ""}}
+        shield = origin["origin_shield_region"]
+        others = {option: value for option, value in origin.items() if option != "origin_shield_region"}
+        others["origin_shield"] = {"enabled": True, "origin_shield_region": shield} if shield else {"enabled": False}
+        return others if origin["custom_origin_config"] else {**others, "s3_origin_config": {"origin_access_identity": ""}}
 
     @staticmethod
     def _behavior(behavior: dict[str, Any]) -> dict[str, Any]:
@@ -541,6 +592,7 @@ def main() -> None:
             "default": [],
             "options": {"header_name": required, "header_value": {**required, "no_log": True}},
         },
+        "origin_shield_region": {"type": "str", "default": ""},
         "connection_attempts": {"type": "int", "default": 3},
         "connection_timeout": {"type": "int", "default": 10},
         "custom_origin_config": {"type": "dict", "options": custom_origin},
@@ -549,6 +601,15 @@ def main() -> None:
         "acm_certificate_arn": text,
         "minimum_protocol_version": {"type": "str", "default": "TLSv1.2_2021"},
         "ssl_support_method": {"type": "str", "choices": ["sni-only", "vip", "static-ip"], "default": "sni-only"},
+    }
+    restriction = {
+        "restriction_type": {"type": "str", "choices": ["none", "whitelist", "blacklist"], "default": "none"},
+        "locations": {"type": "list", "elements": "str", "default": []},
+    }
+    logging = {
+        "bucket": {"type": "str", "default": ""},
+        "prefix": {"type": "str", "default": ""},
+        "include_cookies": {"type": "bool", "default": False},
     }
     module = AnsibleAWSModule(
         argument_spec={
@@ -562,11 +623,12 @@ def main() -> None:
             "http_version": {"type": "str", "choices": ["http1.1", "http2", "http3", "http2and3"]},
             "is_ipv6_enabled": {"type": "bool"},
             "web_acl_id": text,
+            "geo_restriction": {"type": "dict", "options": restriction},
+            "logging": {"type": "dict", "options": logging},
             "origins": {"type": "list", "elements": "dict", "options": origin},
             "default_cache_behavior": {"type": "dict", "options": behavior},
             "cache_behaviors": {"type": "list", "elements": "dict", "options": {"path_pattern": required, **behavior}},
-            "tags": {"type": "dict", "aliases": ["resource_tags"]},
-            "purge_tags": {"type": "bool", "default": True},
+            **TAG_OPTIONS,
             "wait": {"type": "bool", "default": True},
             "wait_timeout_seconds": {"type": "int", "default": 1800},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

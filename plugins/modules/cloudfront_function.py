@@ -34,16 +34,13 @@ options:
     choices: [present, absent]
     default: present
 attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
   diff_mode:
     description: Shows the code and the configuration before and after.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """

@@ -125,16 +125,13 @@ options:
     choices: [present, absent]
     default: present
 attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
   diff_mode:
     description: Shows the policy before and after.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """
@@ -209,8 +206,12 @@ class ResponseHeadersPolicy(CloudFrontResource):
     kind = "response headers policy"
     result = "response_headers_policy"
     placeholder = MappingProxyType({"Id": "00000000-0000-0000-0000-000000000000"})
+    # Where CloudFront does not know of these policies (not every partition of AWS is up to date, nor is moto), there is none to remove.
+    not_found = ("404",)
 
     def describe(self) -> dict[str, Any] | None:
+        if self.params["state"] == "absent" and self.find("list_response_headers_policies") is None:
+            return None
         for summary in self.listed("list_response_headers_policies", "ResponseHeadersPolicyList"):
             policy = summary["ResponseHeadersPolicy"]
             if policy["ResponseHeadersPolicyConfig"]["Name"] == self.name:

@@ -16,17 +16,11 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  check_mode:
-    description: Nothing is changed, in check mode or without.
-    support: full
-  diff_mode:
-    description: There is nothing to show.
-    support: none
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes.info
 author:
   - PulseGrid maintainers (@pulsegrid)
 """

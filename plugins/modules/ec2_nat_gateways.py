@@ -39,17 +39,14 @@ options:
     type: int
     default: 600
 attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
   diff_mode:
     description: Shows subnets, routes and addresses before and after.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """
@@ -100,6 +97,7 @@ from typing import Any
 from ansible.module_utils.common.dict_transformations import camel_dict_to_snake_dict
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
+    TAG_OPTIONS,
     Resource,
     ansible_dict_to_boto3_tag_list,
     boto3_tag_list_to_ansible_dict,
@@ -293,8 +291,7 @@ def main() -> None:
             "subnet_ids": {"type": "list", "elements": "str", "required": True},
             "route_table_ids": {"type": "list", "elements": "str", "default": []},
             "wait_timeout_seconds": {"type": "int", "default": 600},
-            "tags": {"type": "dict", "aliases": ["resource_tags"]},
-            "purge_tags": {"type": "bool", "default": True},
+            **TAG_OPTIONS,
         },
         supports_check_mode=True,
     )

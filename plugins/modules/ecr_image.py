@@ -102,11 +102,6 @@ import time
 from typing import Any
 
 try:
-    import botocore.exceptions
-except ImportError:
-    pass  # AnsibleAWSModule reports the missing library
-
-try:
     import docker
     import docker.errors
     import requests.exceptions
@@ -117,39 +112,21 @@ except ImportError:
 
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource
 
 
-class EcrImage:
-    def __init__(self, module: AnsibleAWSModule) -> None:
-        self.module = module
-        self.params = module.params
-        self.name = f"{self.params['repository']}:{self.params['tag']}"
-        self.client = module.client("ecr", retry_decorator=AWSRetry.jittered_backoff(retries=8))
+class EcrImage(Resource):
+    service = "ecr"
+    kind = "Image"
+    not_found = ("RepositoryNotFoundException", "ImageNotFoundException")
 
-    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        try:
-            return getattr(self.client, operation)(aws_retry=True, **arguments)
-        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
-            self.module.fail_json_aws(error, msg=f"Image {self.name}: could not {operation.replace('_', ' ')}")
-            raise
-
-    def ask(self, operation: str, absent: str, **arguments: Any) -> dict[str, Any] | None:
-        """None where ECR answers with the error code absent."""
-        try:
-            return getattr(self.client, operation)(aws_retry=True, **arguments)
-        except botocore.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] == absent:
-                return None
-            self.module.fail_json_aws(error, msg=f"Image {self.name}: could not {operation.replace('_', ' ')}")
-            raise
-        except botocore.exceptions.BotoCoreError as error:
-            self.module.fail_json_aws(error, msg=f"Image {self.name}: could not {operation.replace('_', ' ')}")
-            raise
+    @property
+    def name(self) -> str:
+        return f"{self.params['repository']}:{self.params['tag']}"
 
     def repository_uri(self) -> str:
         repository = self.params["repository"]
-        found = self.ask("describe_repositories", "RepositoryNotFoundException", repositoryNames=[repository])
+        found = self.find("describe_repositories", repositoryNames=[repository])
         if found is None:
             if self.params["source"] and not self.module.check_mode:
                 self.module.fail_json(msg=f"Image {self.name}: there is no ECR repository {repository}.")
@@ -158,7 +135,7 @@ class EcrImage:
 
     def image(self) -> dict[str, Any] | None:
         """What ECR has under the tag."""
-        found = self.ask("describe_images", "ImageNotFoundException", repositoryName=self.params["repository"], imageIds=[{"imageTag": self.params["tag"]}])
+        found = self.find("describe_images", repositoryName=self.params["repository"], imageIds=[{"imageTag": self.params["tag"]}])
         return found["imageDetails"][0] if found and found["imageDetails"] else None
 
     def pushed_image(self) -> dict[str, Any]:
@@ -171,7 +148,7 @@ class EcrImage:
         raise AssertionError("fail_json does not return")
 
     def credentials(self) -> dict[str, str]:
-        token = (self.ask("get_authorization_token", absent="") or {})["authorizationData"][0]["authorizationToken"]
+        token = self.call("get_authorization_token")["authorizationData"][0]["authorizationToken"]
         username, _colon, password = base64.b64decode(token).decode().partition(":")
         self.module.no_log_values.add(password)
         return {"username": username, "password": password}

@@ -35,9 +35,12 @@ options:
   lifecycle_policy:
     description: The lifecycle policy; an empty dict removes it. Without it the policy is left alone.
     type: dict
-  policy:
-    description: The repository policy, for other accounts that pull from it; an empty dict removes it. Without it the policy is left alone.
+  policy_statements:
+    description:
+      - Statements of the repository policy by their C(Sid), such as one with which another account pulls images; an empty statement is removed.
+      - All other statements stay, since Lambda, for one, adds its own to the policy. A policy without statements is removed.
     type: dict
+    default: {}
   force:
     description: Whether O(state=absent) also removes a repository that has images.
     type: bool
@@ -47,18 +50,12 @@ options:
     type: str
     choices: [present, absent]
     default: present
-attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
-  diff_mode:
-    description: Shows the properties before and after.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """
@@ -72,6 +69,15 @@ EXAMPLES = r"""
         - rulePriority: 1
           selection: {tagStatus: any, countType: imageCountMoreThan, countNumber: 30}
           action: {type: expire}
+
+- name: Another account pulls from it
+  pulsegrid.aws.ecr_repository:
+    name: pulsegrid-production
+    policy_statements:
+      PullFromOtherAccounts:
+        Effect: Allow
+        Principal: {AWS: ["210987654321"]}
+        Action: [ecr:BatchGetImage, ecr:GetDownloadUrlForLayer]
 """
 
 RETURN = r"""
@@ -99,7 +105,7 @@ repository:
     policy_text:
       description: Its policy as JSON; empty where there is none.
       type: str
-      returned: with O(policy)
+      returned: with O(policy_statements)
   sample:
     repository_name: pulsegrid-production
     repository_arn: arn:aws:ecr:us-east-1:123456789012:repository/pulsegrid-production
@@ -110,7 +116,9 @@ import json
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.policy import compare_policies
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
+    TAG_OPTIONS,
     Resource,
     ansible_dict_to_boto3_tag_list,
     boto3_tag_list_to_ansible_dict,
@@ -138,14 +146,12 @@ class Repository(Resource):
         return {
             "encryptionConfiguration": {"encryptionType": "AES256"},
             **repository,
-            **self.policy_text("lifecycle_policy", "get_lifecycle_policy", "lifecyclePolicyText"),
-            **self.policy_text("policy", "get_repository_policy", "policyText"),
+            **({} if self.params["lifecycle_policy"] is None else self.policy_text("get_lifecycle_policy", "lifecyclePolicyText")),
+            **(self.policy_text("get_repository_policy", "policyText") if self.params["policy_statements"] else {}),
             "Tags": boto3_tag_list_to_ansible_dict(tags),
         }
 
-    def policy_text(self, option: str, operation: str, key: str) -> dict[str, str]:
-        if self.params[option] is None:
-            return {}
+    def policy_text(self, operation: str, key: str) -> dict[str, str]:
         found = self.find(operation, repositoryName=self.name)
         return {key: canonical(json.loads(found[key]) if found else {})}
 
@@ -158,15 +164,27 @@ class Repository(Resource):
                 msg=f"ECR repository {self.name}: AWS cannot change the encryption from {current['encryptionConfiguration']} to {encryption} in place. "
                 "Use another name, or remove the repository and run again."
             )
-        policies = {key: self.params[option] for option, key in (("lifecycle_policy", "lifecyclePolicyText"), ("policy", "policyText"))}
         return {
             "repositoryName": self.name,
             "imageTagMutability": self.params["image_tag_mutability"],
             "imageScanningConfiguration": {"scanOnPush": self.params["scan_on_push"]},
             "encryptionConfiguration": encryption,
-            **{key: canonical(policy) for key, policy in policies.items() if policy is not None},
+            "lifecyclePolicyText": None if self.params["lifecycle_policy"] is None else canonical(self.params["lifecycle_policy"]),
+            "policyText": self.wanted_policy((current or {}).get("policyText", "")),
             "Tags": self.wanted_tags(current),
         }
+
+    def wanted_policy(self, current: str) -> str | None:
+        """The current text where it means the same: AWS may write an account's ID as the ARN of its root, and a list of one as a string."""
+        given = self.params["policy_statements"]
+        if not given:
+            return None
+        policy = json.loads(current) if current else {"Version": "2012-10-17", "Statement": []}
+        kept = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+        statements = [it for it in kept if it.get("Sid") not in given]
+        statements += [{"Sid": sid, **statement} for sid, statement in given.items() if statement]
+        wanted = {**policy, "Statement": statements} if statements else {}
+        return current if current and wanted and not compare_policies(policy, wanted) else canonical(wanted)
 
     def create(self, wanted: dict[str, Any]) -> None:
         properties = {key: wanted[key] for key in ("imageTagMutability", "imageScanningConfiguration", "encryptionConfiguration")}
@@ -210,11 +228,10 @@ def main() -> None:
             "encryption_type": {"choices": ["AES256", "KMS"], "default": "AES256"},
             "kms_key": {"no_log": False},
             "lifecycle_policy": {"type": "dict"},
-            "policy": {"type": "dict"},
+            "policy_statements": {"type": "dict", "default": {}},
             "force": {"type": "bool", "default": False},
             "state": {"choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "aliases": ["resource_tags"]},
-            "purge_tags": {"type": "bool", "default": True},
+            **TAG_OPTIONS,
         },
         supports_check_mode=True,
     )

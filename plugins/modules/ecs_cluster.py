@@ -20,6 +20,12 @@ options:
     type: str
     choices: [disabled, enabled, enhanced]
     default: enabled
+  only_services:
+    description:
+      - With O(state=absent), the cluster is removed only where it has no service but these, and stays where another one is left.
+      - Without it AWS refuses to remove a cluster that has services.
+    type: list
+    elements: str
   wait_timeout_seconds:
     description: For how many seconds a change of the capacity providers is waited for.
     type: int
@@ -29,18 +35,12 @@ options:
     type: str
     choices: [present, absent]
     default: present
-attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
-  diff_mode:
-    description: Shows the properties before and after.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """
@@ -64,7 +64,7 @@ cluster:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource, differs
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import TAG_OPTIONS, Resource, differs
 
 PROVIDERS = ["FARGATE", "FARGATE_SPOT"]
 
@@ -91,6 +91,28 @@ class Cluster(Resource):
             "settings": {setting["name"]: setting["value"] for setting in cluster.get("settings", [])},
             "Tags": {tag["key"]: tag["value"] for tag in cluster.pop("tags", [])},
         }
+
+    def run(self) -> None:
+        if self.params["state"] == "absent" and self.params["only_services"] is not None:
+            current = self.describe()
+            if current and self.services() - set(self.params["only_services"]):
+                self.exit(False, None, None, current)
+        super().run()
+
+    def services(self) -> set[str]:
+        """Names of the cluster's services, those that are being removed among them."""
+        arns: list[str] = []
+        token: dict[str, str] = {}
+        while True:
+            page = self.call("list_services", cluster=self.name, maxResults=100, **token)
+            arns += page["serviceArns"]
+            if not page.get("nextToken"):
+                break
+            token = {"nextToken": page["nextToken"]}
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(arns), 10):
+            found += self.call("describe_services", cluster=self.name, services=arns[start : start + 10])["services"]
+        return {service["serviceName"] for service in found if service["status"] != "INACTIVE"}
 
     def wanted(self, current: dict[str, Any] | None) -> dict[str, Any]:
         return {
@@ -135,10 +157,10 @@ def main() -> None:
         argument_spec={
             "name": {"required": True},
             "container_insights": {"choices": ["disabled", "enabled", "enhanced"], "default": "enabled"},
+            "only_services": {"type": "list", "elements": "str"},
             "wait_timeout_seconds": {"type": "int", "default": 300},
             "state": {"choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "aliases": ["resource_tags"]},
-            "purge_tags": {"type": "bool", "default": True},
+            **TAG_OPTIONS,
         },
         supports_check_mode=True,
     )

@@ -33,6 +33,8 @@ options:
   task_definition:
     description:
       - The task definition, in the form of ECS's C(RegisterTaskDefinition), with its C(camelCase) keys. C(family) is O(name) by default.
+      - A container reads its secrets when it starts. It gets a Docker label that says which versions of them were current, so that a secret with a new value,
+        in Secrets Manager or Parameter Store, makes a new revision, and a deployment.
       - A container without C(image) keeps the image that the service runs. Where there is none yet, the service has no task until a release brings one.
       - Without it nothing is changed; the service is only described.
     type: dict
@@ -109,6 +111,13 @@ options:
     description: Whether ECS itself ends a deployment that fails and rolls it back.
     type: bool
     default: true
+  alarms:
+    description:
+      - Names of CloudWatch alarms that end a deployment as failed and roll it back, when one of them goes off while the deployment is under way.
+      - The deployment then takes longer, since ECS watches the alarms for a while after the last task has started.
+    type: list
+    elements: str
+    default: []
   enable_execute_command:
     description: Whether C(aws ecs execute-command) gets into the containers.
     type: bool
@@ -136,15 +145,14 @@ options:
 attributes:
   check_mode:
     description: Predicts the change and changes nothing; a deployment is not followed.
-    support: full
   diff_mode:
     description: Shows what differs of the service and the task definition. Environment variables are shown, of secrets their ARNs.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 notes:
   - The tags are the service's; its revisions get them when they are registered and its tasks when they start.
   - The last log lines of a failed task are shown where its container logs to CloudWatch Logs and C(logs:GetLogEvents) is allowed.
@@ -229,6 +237,7 @@ registered:
   sample: true
 """
 
+import hashlib
 import re
 import time
 from functools import cached_property
@@ -243,6 +252,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.pulsegrid.aws.plugins.module_utils import ecs_rollout as rollout
 from ansible_collections.pulsegrid.aws.plugins.module_utils import task_definition as definitions
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
+    TAG_OPTIONS,
     Resource,
     ansible_dict_to_boto3_tag_list,
     boto3_tag_list_to_ansible_dict,
@@ -251,6 +261,7 @@ from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
 
 # A role that was made just now is not known to every part of AWS; neither is ECS's own role, which it makes with an account's first cluster.
 NOT_KNOWN_YET = re.compile(r"role is not valid|unable to assume the (service linked )?role|does not have an associated load balancer", re.IGNORECASE)
+SECRET_VERSIONS = "pulsegrid.aws.secret-versions"
 KNOWN_AFTER_SECONDS = 60
 GONE_AFTER_SECONDS = 600
 
@@ -263,11 +274,12 @@ class Service(Resource):
     service = "ecs"
     kind = "ECS service"
     result = "service"
-    not_found = ("ClusterNotFoundException", "ServiceNotFoundException")
+    not_found = ("ClusterNotFoundException", "ServiceNotFoundException", "ResourceNotFoundException")
 
     def __init__(self, module: AnsibleAWSModule) -> None:
         super().__init__(module)
         self.where = {"cluster": self.params["cluster"], "service": self.name}
+        self.secret_versions: dict[str, str] = {}
 
     @cached_property
     def load_balancing(self) -> Any:
@@ -307,6 +319,7 @@ class Service(Resource):
                 "minimumHealthyPercent": asked["minimum_healthy_percent"],
                 "maximumPercent": asked["maximum_percent"],
                 "deploymentCircuitBreaker": {"enable": asked["circuit_breaker"], "rollback": asked["circuit_breaker"]},
+                "alarms": {"alarmNames": sorted(asked["alarms"]), "enable": bool(asked["alarms"]), "rollback": bool(asked["alarms"])},
             },
             "enableExecuteCommand": asked["enable_execute_command"],
             "enableECSManagedTags": True,
@@ -322,7 +335,10 @@ class Service(Resource):
     def shown(service: dict[str, Any]) -> dict[str, Any]:
         """What AWS has, in the order of wanted()."""
         network = service.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+        deployment = service.get("deploymentConfiguration", {})
+        alarms = {"alarmNames": [], "enable": False, "rollback": False} | deployment.get("alarms", {})
         return service | {
+            "deploymentConfiguration": deployment | {"alarms": alarms | {"alarmNames": sorted(alarms["alarmNames"])}},
             "networkConfiguration": {
                 "awsvpcConfiguration": network | {key: sorted(network.get(key, [])) for key in ("subnets", "securityGroups")},
             },
@@ -336,17 +352,43 @@ class Service(Resource):
         """What UpdateService is to be given."""
         shown = self.shown(current)
         changes = {key: value for key, value in self.wanted(current).items() if differs(shown.get(key), value)}
-        if "deploymentConfiguration" in changes:  # it is replaced as a whole, and alarms are not ours
+        if "deploymentConfiguration" in changes:  # it is replaced as a whole
             changes["deploymentConfiguration"] = current.get("deploymentConfiguration", {}) | changes["deploymentConfiguration"]
         return changes
 
     def wanted_definition(self, running: dict[str, Any] | None) -> dict[str, Any]:
         asked = {"family": self.name} | self.params["task_definition"]
-        wanted = definitions.with_images(asked, running)
+        containers = [self.with_secret_versions(container) for container in asked["containerDefinitions"]]
+        wanted = definitions.with_images(asked | {"containerDefinitions": containers}, running)
         if running and definitions.released(running) and not definitions.released(wanted):
             unknown = [name for name, image in definitions.images(wanted).items() if image == definitions.NO_RELEASE]
             self.module.fail_json(msg=f"ECS service {self.name}: container {', '.join(unknown)} needs an image: the service runs none of that name to keep.")
         return wanted
+
+    def with_secret_versions(self, container: dict[str, Any]) -> dict[str, Any]:
+        versions = sorted({version for secret in container.get("secrets") or [] if (version := self.secret_version(secret["valueFrom"]))})
+        if not versions:
+            return container
+        label = {SECRET_VERSIONS: hashlib.sha256("\n".join(versions).encode()).hexdigest()[:16]}
+        return {**container, "dockerLabels": (container.get("dockerLabels") or {}) | label}
+
+    def secret_version(self, reference: str) -> str:
+        """The version of a secret that a task would get now; empty where the reference names one, or, in check mode, there is no such secret yet."""
+        if reference not in self.secret_versions:
+            self.secret_versions[reference] = self.find_secret_version(reference)
+        return self.secret_versions[reference]
+
+    def find_secret_version(self, reference: str) -> str:
+        parts = reference.split(":")
+        if parts[2:3] != ["secretsmanager"]:
+            found = self.find("get_parameters", client=self.client_for("ssm"), Names=[reference], WithDecryption=False)
+            return "".join(f"{reference} {parameter['Version']}" for parameter in (found or {}).get("Parameters", []))
+        secret, (_key, stage, version) = ":".join(parts[:7]), (parts[7:] + ["", "", ""])[:3]  # arn:...:secret:NAME:key:stage:version
+        if version:
+            return ""
+        found = self.find("describe_secret", client=self.client_for("secretsmanager"), SecretId=secret)
+        stages = (found or {}).get("VersionIdsToStages", {})
+        return "".join(f"{secret} {each}" for each, its in stages.items() if (stage or "AWSCURRENT") in its)
 
     # Present
 
@@ -627,13 +669,13 @@ def main() -> None:
             "minimum_healthy_percent": {"type": "int", "default": 100},
             "maximum_percent": {"type": "int", "default": 200},
             "circuit_breaker": {"type": "bool", "default": True},
+            "alarms": {"type": "list", "elements": "str", "default": []},
             "enable_execute_command": {"type": "bool", "default": False},
             "wait": {"type": "bool", "default": True},
             "wait_timeout_seconds": {"type": "int", "default": 900},
             "failures_before_giving_up": {"type": "int", "default": 3},
             "state": {"choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "aliases": ["resource_tags"]},
-            "purge_tags": {"type": "bool", "default": True},
+            **TAG_OPTIONS,
         },
         supports_check_mode=True,
     )

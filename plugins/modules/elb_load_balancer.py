@@ -122,18 +122,12 @@ options:
     default: 600
 notes:
   - A new load balancer is known by its DNS name at once and answers after some minutes. The module does not wait for that.
-attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
-  diff_mode:
-    description: Shows the properties before and after.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """
@@ -218,16 +212,25 @@ load_balancer:
 """
 
 import hashlib
+import time
 from typing import Any
+
+try:
+    import botocore.exceptions
+except ImportError:
+    pass  # AnsibleAWSModule reports the missing library
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
+    TAG_OPTIONS,
     Resource,
     ansible_dict_to_boto3_tag_list,
     boto3_tag_list_to_ansible_dict,
     differs,
 )
 
+# S3 takes some seconds until a new bucket's policy is known everywhere, and the load balancer tries to write when its log is turned on.
+BUCKET_SECONDS = 60
 PROTECTION = "deletion_protection.enabled"
 LISTENER = ("Port", "Protocol", "SslPolicy", "Certificates", "DefaultActions")
 
@@ -285,7 +288,12 @@ class LoadBalancer(Resource):
     kind = "Load balancer"
     result = "load_balancer"
     not_found = ("LoadBalancerNotFound",)
+    retry_codes = ("CertificateNotFound",)  # a certificate that was issued just now
     keep_case_of = ("Attributes", "Tags")
+
+    def __init__(self, module: AnsibleAWSModule) -> None:
+        super().__init__(module)
+        self.began = time.monotonic()
 
     def describe(self) -> dict[str, Any] | None:
         found = self.find("describe_load_balancers", Names=[self.name])
@@ -378,7 +386,20 @@ class LoadBalancer(Resource):
 
     def set_attributes(self, arn: str, attributes: dict[str, str]) -> None:
         if attributes:
-            self.call("modify_load_balancer_attributes", LoadBalancerArn=arn, Attributes=ansible_dict_to_boto3_tag_list(attributes))
+            self.wait_until(lambda: self.has_attributes(arn, attributes), "allowed to write its access log", BUCKET_SECONDS)
+
+    def has_attributes(self, arn: str, attributes: dict[str, str]) -> bool:
+        try:
+            self.client.modify_load_balancer_attributes(aws_retry=True, LoadBalancerArn=arn, Attributes=ansible_dict_to_boto3_tag_list(attributes))
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            refused = error.response["Error"] if isinstance(error, botocore.exceptions.ClientError) else {}
+            if refused.get("Code") == "InvalidConfigurationRequest" and "bucket" in refused.get("Message", "").lower() and self.has_time():
+                return False
+            self.module.fail_json_aws(error, msg=f"{self.kind} {self.name}: could not set its attributes")
+        return True
+
+    def has_time(self) -> bool:
+        return time.monotonic() < self.began + BUCKET_SECONDS
 
     def set_listeners(self, arn: str, current: list[dict[str, Any]]) -> None:
         present = {it["Port"]: it for it in current}
@@ -463,8 +484,7 @@ def main() -> None:
                 "required_if": [("protocol", "HTTPS", ("certificate_arn", "ssl_policy"))],
             },
             "state": {"choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "aliases": ["resource_tags"]},
-            "purge_tags": {"type": "bool", "default": True},
+            **TAG_OPTIONS,
             "wait_timeout_seconds": {"type": "int", "default": 600},
         },
         required_if=[("state", "present", ("subnet_ids", "security_group_ids", "listeners"))],

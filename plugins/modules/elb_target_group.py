@@ -69,18 +69,12 @@ options:
     type: str
     choices: [present, absent]
     default: present
-attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
-  diff_mode:
-    description: Shows the properties before and after.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """
@@ -149,6 +143,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
+    TAG_OPTIONS,
     Resource,
     ansible_dict_to_boto3_tag_list,
     boto3_tag_list_to_ansible_dict,
@@ -251,8 +246,7 @@ def main() -> None:
             "unhealthy_threshold_count": {"type": "int", "default": 2},
             "deregistration_delay_seconds": {"type": "int", "default": 300},
             "state": {"choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "aliases": ["resource_tags"]},
-            "purge_tags": {"type": "bool", "default": True},
+            **TAG_OPTIONS,
         },
         required_if=[("state", "present", ("port", "vpc_id"))],
         supports_check_mode=True,

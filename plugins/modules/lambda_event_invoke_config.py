@@ -16,6 +16,9 @@ options:
     description: Name of the function.
     type: str
     required: true
+  qualifier:
+    description: The version or alias whose invocations are meant; without it those that name neither.
+    type: str
   maximum_retry_attempts:
     description: How often a failed invocation is tried again, 0 to 2.
     type: int
@@ -32,17 +35,11 @@ options:
     type: str
     choices: [present, absent]
     default: present
-attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
-  diff_mode:
-    description: Shows the properties before and after.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """
@@ -93,8 +90,13 @@ class EventInvokeConfig(Resource):
     def name(self) -> str:
         return self.params["function_name"]
 
+    @property
+    def function(self) -> dict[str, str]:
+        qualifier = self.params["qualifier"]
+        return {"FunctionName": self.name} | ({"Qualifier": qualifier} if qualifier else {})
+
     def describe(self) -> dict[str, Any] | None:
-        config = self.find("get_function_event_invoke_config", FunctionName=self.name)
+        config = self.find("get_function_event_invoke_config", **self.function)
         if config is None:
             return None
         failure = config.get("DestinationConfig", {}).get("OnFailure") or {}
@@ -108,25 +110,24 @@ class EventInvokeConfig(Resource):
         return {"MaximumRetryAttempts": attempts, "MaximumEventAgeInSeconds": seconds, "OnFailureArn": on_failure_arn or ""}
 
     def create(self, wanted: dict[str, Any]) -> None:
-        self.write("put_function_event_invoke_config", wanted)
-
-    def update(self, current: dict[str, Any], wanted: dict[str, Any]) -> None:
-        self.write("update_function_event_invoke_config", wanted)
-
-    def write(self, operation: str, wanted: dict[str, Any]) -> None:
         properties = dict(wanted)
         arn = properties.pop("OnFailureArn")
         properties["DestinationConfig"] = {"OnFailure": {"Destination": arn} if arn else {}}
-        self.call(operation, FunctionName=self.name, **properties)
+        # It replaces the configuration that there is.
+        self.call("put_function_event_invoke_config", **self.function, **properties)
+
+    def update(self, current: dict[str, Any], wanted: dict[str, Any]) -> None:
+        self.create(wanted)
 
     def delete(self, current: dict[str, Any]) -> None:
-        self.call("delete_function_event_invoke_config", FunctionName=self.name)
+        self.call("delete_function_event_invoke_config", **self.function)
 
 
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
             "function_name": {"required": True},
+            "qualifier": {},
             "maximum_retry_attempts": {"type": "int", "default": 2},
             "maximum_event_age_seconds": {"type": "int", "default": 21600},
             "on_failure_arn": {},

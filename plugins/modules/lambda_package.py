@@ -28,10 +28,11 @@ options:
 attributes:
   check_mode:
     description: Says whether the file would change and does not write it.
-    support: full
   diff_mode:
     description: There is nothing to show of a binary file.
     support: none
+extends_documentation_fragment:
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """

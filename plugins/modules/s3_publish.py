@@ -80,14 +80,13 @@ options:
 attributes:
   check_mode:
     description: Predicts the change and changes nothing. A bucket that is not there yet is an empty one.
-    support: full
   diff_mode:
     description: Lists uploads, deletions and invalidated paths.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """

@@ -77,17 +77,11 @@ options:
     default: present
 notes:
   - Right after a role was created EventBridge Scheduler may not be able to assume it yet; the module tries again for about a minute.
-attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
-  diff_mode:
-    description: Shows the properties before and after.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """

@@ -63,17 +63,14 @@ options:
     choices: [present, absent]
     default: present
 attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
   diff_mode:
     description: Shows the properties before and after, never the value.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """
@@ -154,6 +151,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
+    TAG_OPTIONS,
     Resource,
     ansible_dict_to_boto3_tag_list,
     boto3_tag_list_to_ansible_dict,
@@ -273,8 +271,7 @@ def main() -> None:
             "force_delete": {"type": "bool", "default": False},
             "return_value": {"type": "bool", "default": False},
             "state": {"choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "aliases": ["resource_tags"]},
-            "purge_tags": {"type": "bool", "default": True},
+            **TAG_OPTIONS,
         },
         supports_check_mode=True,
     )

@@ -52,18 +52,12 @@ options:
     type: str
     choices: [present, absent]
     default: present
-attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
-  diff_mode:
-    description: Shows the properties before and after.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)
 """
@@ -119,6 +113,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.iam import get_aws_acco
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.policy import compare_policies
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
+    TAG_OPTIONS,
     Resource,
     ansible_dict_to_boto3_tag_list,
     boto3_tag_list_to_ansible_dict,
@@ -250,8 +245,7 @@ def main() -> None:
             },
             "purge_subscriptions": {"type": "bool", "default": True},
             "state": {"choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "aliases": ["resource_tags"]},
-            "purge_tags": {"type": "bool", "default": True},
+            **TAG_OPTIONS,
         },
         supports_check_mode=True,
     )

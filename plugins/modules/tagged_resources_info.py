@@ -22,13 +22,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-attributes:
-  check_mode:
-    description: Nothing is changed, in check mode or without.
-    support: full
-  diff_mode:
-    description: There is nothing to show.
-    support: none
+  - pulsegrid.aws.attributes.info
 """
 
 EXAMPLES = r"""
@@ -46,28 +40,34 @@ arns:
   sample: ["arn:aws:ecr:us-east-1:123456789012:repository/pulsegrid-dev"]
 """
 
-try:
-    import botocore.exceptions
-except ImportError:
-    pass  # AnsibleAWSModule reports the missing library
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource
 
 
-@AWSRetry.jittered_backoff(retries=8)
-def tagged_arns(client, tags):
-    pages = client.get_paginator("get_resources").paginate(TagFilters=[{"Key": key, "Values": [str(value)]} for key, value in tags.items()])
-    return sorted(resource["ResourceARN"] for page in pages for resource in page["ResourceTagMappingList"])
+class TaggedResources(Resource):
+    service = "resourcegroupstaggingapi"
+    kind = "Resources"
+
+    @property
+    def name(self) -> str:
+        return f"tagged {self.params['tags']}"
+
+    def arns(self) -> list[str]:
+        filters = [{"Key": key, "Values": [str(value)]} for key, value in self.params["tags"].items()]
+        found: list[str] = []
+        more: dict[str, str] = {}
+        while True:
+            page = self.call("get_resources", "list them", TagFilters=filters, **more)
+            found += [resource["ResourceARN"] for resource in page["ResourceTagMappingList"]]
+            if not page.get("PaginationToken"):
+                return sorted(found)
+            more = {"PaginationToken": page["PaginationToken"]}
 
 
-def main():
+def main() -> None:
     module = AnsibleAWSModule(argument_spec={"tags": {"type": "dict", "required": True}}, supports_check_mode=True)
-    try:
-        arns = tagged_arns(module.client("resourcegroupstaggingapi"), module.params["tags"])
-    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
-        module.fail_json_aws(error, msg="Could not list the tagged resources")
-    module.exit_json(changed=False, arns=arns)
+    module.exit_json(changed=False, arns=TaggedResources(module).arns())
 
 
 if __name__ == "__main__":

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import http.client
-import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs
 
-READS = re.compile(r"^(Describe|List|Get|Head|BatchGet|BatchCheck|Lookup|Search|Simulate|Assume)")
+from contracts.actions import actions, is_read
+from contracts.operations import Request
 
 
 class Recorder(ThreadingHTTPServer):
-    """Listens on a port of its own while it is entered; calls holds the name of each operation, mutating() those that are no reads."""
+    """Listens on a port of its own while it is entered, and keeps the requests. What they call is found out when it is asked for."""
 
     daemon_threads = True
 
     def __init__(self, upstream_port: int, port: int = 0, handler: type[Handler] | None = None) -> None:
         self.upstream_port = upstream_port
-        self.calls: list[str] = []
+        self.requests: list[Request] = []
         super().__init__(("127.0.0.1", port), handler or Handler)
 
     def __enter__(self) -> Recorder:
@@ -34,8 +33,18 @@ class Recorder(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
+    @property
+    def calls(self) -> list[str]:
+        """The operation of each request, such as ec2:CreateVpc."""
+        return [str(request.operation) for request in self.requests]
+
     def mutating(self) -> list[str]:
-        return [call for call in self.calls if not READS.match(call)]
+        """Those that are no reads."""
+        return [str(request.operation) for request in self.requests if not is_read(request.operation)]
+
+    def actions(self) -> list[str]:
+        """The IAM actions that the requests need."""
+        return sorted({action for request in self.requests if request.operation.service != "?" for action in actions(request.operation)})
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -44,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_request(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.calls.append(self.operation(body))
+        self.server.requests.append(Request(self.command, self.path, dict(self.headers), body))
         upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream_port, timeout=120)
         upstream.request(self.command, self.path, body, dict(self.headers))
         answer = upstream.getresponse()
@@ -63,15 +72,6 @@ class Handler(BaseHTTPRequestHandler):
         upstream.close()
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = handle_request
-
-    def operation(self, body: bytes) -> str:
-        """The operation's name where the protocol says it (JSON, query); else a read is a GET and anything else is named by method and path."""
-        if target := self.headers.get("X-Amz-Target"):
-            return target.rpartition(".")[2]
-        if "x-www-form-urlencoded" in self.headers.get("Content-Type", ""):
-            return parse_qs(body.decode()).get("Action", ["?"])[0]
-        prefix = "Get " if self.command in {"GET", "HEAD"} else ""
-        return f"{prefix}{self.command} {self.path.partition('?')[0]}"
 
     def log_message(self, *args: Any) -> None:
         pass

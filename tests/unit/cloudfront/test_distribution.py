@@ -72,6 +72,9 @@ def test_it_waits_until_deployed_only_when_asked(cloudfront, run) -> None:
         ({"aliases": ["example.com"]}, ("Aliases", "Items"), ["example.com"]),
         ({"price_class": "PriceClass_100"}, ("PriceClass",), "PriceClass_100"),
         ({"enabled": False}, ("Enabled",), False),
+        ({"geo_restriction": {"restriction_type": "blacklist", "locations": ["XY"]}}, ("Restrictions", "GeoRestriction", "Items"), ["XY"]),
+        ({"logging": {"bucket": "logs.s3.amazonaws.com", "prefix": "cdn/"}}, ("Logging", "Enabled"), True),
+        ({"origins": [{**SITE, "origin_shield_region": "eu-central-1"}, LOAD_BALANCER]}, ("Origins", "Quantity"), 2),
         ({"default_cache_behavior": {**PAGE, "response_headers_policy_id": "headers"}}, ("DefaultCacheBehavior", "ResponseHeadersPolicyId"), "headers"),
         ({"default_cache_behavior": {**PAGE, "allowed_methods": ["GET", "HEAD", "OPTIONS"]}}, ("DefaultCacheBehavior", "AllowedMethods", "Quantity"), 3),
     ],
@@ -185,3 +188,24 @@ def test_a_new_distribution_needs_origins(cloudfront, run) -> None:
     assert result["failed"]
     assert "without origins and default_cache_behavior it cannot be created" in result["msg"]
     assert cloudfront.mutations == []
+
+
+def test_what_can_be_turned_on_can_be_turned_off(cloudfront, run) -> None:
+    on = {
+        "geo_restriction": {"restriction_type": "whitelist", "locations": ["DE", "FR"]},
+        "logging": {"bucket": "logs.s3.amazonaws.com"},
+        "web_acl_id": "arn:aws:wafv2:us-east-1:111122223333:global/webacl/shop/1",
+        "origins": [{**SITE, "origin_shield_region": "eu-central-1"}, LOAD_BALANCER],
+    }
+    run(module, **{**WHOLE, **on})
+    assert not run(module, **{**WHOLE, **on})["changed"]
+    (site,) = [origin for origin in config(cloudfront)["Origins"]["Items"] if origin["Id"] == "site"]
+    assert site["OriginShield"] == {"Enabled": True, "OriginShieldRegion": "eu-central-1"}
+
+    off = {"geo_restriction": {}, "logging": {}, "web_acl_id": ""}
+    assert run(module, **{**WHOLE, **off})["changed"]
+    assert not run(module, **{**WHOLE, **off})["changed"]
+    (site,) = [origin for origin in config(cloudfront)["Origins"]["Items"] if origin["Id"] == "site"]
+    assert site["OriginShield"] == {"Enabled": False}
+    assert config(cloudfront)["Restrictions"] == {"GeoRestriction": {"RestrictionType": "none", "Quantity": 0}}
+    assert config(cloudfront)["Logging"]["Enabled"] is False

@@ -59,3 +59,11 @@ def test_removal(cloudfront, run) -> None:
     assert run(module, name="shop", state="absent")["changed"]
     assert cloudfront.store["policy"] == {}
     assert not run(module, name="shop", state="absent")["changed"]
+
+
+def test_where_cloudfront_has_no_such_policies_there_is_none_to_remove(cloudfront, run, monkeypatch) -> None:
+    def unknown(**_marker: str) -> None:
+        raise LookupError("404")
+
+    monkeypatch.setattr(cloudfront, "list_response_headers_policies", unknown)
+    assert not run(module, name="shop", state="absent")["changed"]

@@ -53,13 +53,37 @@ def test_the_lifecycle_policy_is_compared_as_json_and_an_empty_one_removes_it(cl
         ecr.get_lifecycle_policy(repositoryName=NAME)
 
 
+def statements(cloud: Cloud) -> dict[str, Any]:
+    return {it["Sid"]: it for it in json.loads(cloud.client("ecr").get_repository_policy(repositoryName=NAME)["policyText"])["Statement"]}
+
+
 def test_the_repository_policy_is_there_only_when_asked(cloud: Cloud) -> None:
-    policy = {"Version": "2012-10-17", "Statement": [{"Sid": "Pull", "Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}]}
-    run(cloud)
+    pull = {"Effect": "Allow", "Principal": {"AWS": ["210987654321"]}, "Action": ["ecr:BatchGetImage"]}
+    run(cloud, policy_statements={"Pull": {}})
     assert "SetRepositoryPolicy" not in cloud.calls
-    assert run(cloud, policy=policy)["changed"] is True
-    assert run(cloud, policy=policy)["changed"] is False
-    assert run(cloud, policy={})["changed"] is True
+    predicted = run(cloud, check=True, policy_statements={"Pull": pull})
+    assert (predicted["changed"], cloud.mutations) == (True, [])
+    assert run(cloud, policy_statements={"Pull": pull})["changed"] is True
+    assert run(cloud, policy_statements={"Pull": pull})["changed"] is False
+    assert run(cloud)["changed"] is False
+    assert run(cloud, policy_statements={"Pull": {}})["changed"] is True
+    with pytest.raises(cloud.client("ecr").exceptions.RepositoryPolicyNotFoundException):
+        statements(cloud)
+
+
+def test_statements_of_others_stay_and_what_aws_writes_differently_is_no_change(cloud: Cloud) -> None:
+    pull = {"Effect": "Allow", "Principal": {"AWS": ["210987654321"]}, "Action": ["ecr:BatchGetImage"]}
+    asked_back = {"Sid": "Pull", **pull, "Principal": {"AWS": "arn:aws:iam::210987654321:root"}, "Action": "ecr:BatchGetImage"}
+    others = {"Sid": "LambdaECRImageRetrievalPolicy", "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "ecr:BatchGetImage"}
+    run(cloud)
+    policy = json.dumps({"Version": "2008-10-17", "Statement": [asked_back, others]})
+    cloud.client("ecr").set_repository_policy(repositoryName=NAME, policyText=policy)
+
+    assert run(cloud, policy_statements={"Pull": pull})["changed"] is False
+    assert run(cloud, policy_statements={"Pull": {**pull, "Action": "ecr:*"}})["changed"] is True
+    assert (statements(cloud)["Pull"]["Action"], statements(cloud)[others["Sid"]]) == ("ecr:*", others)
+    assert run(cloud, policy_statements={"Pull": {}})["changed"] is True
+    assert list(statements(cloud)) == [others["Sid"]]
 
 
 def test_what_can_be_changed_is_changed_in_place(cloud: Cloud) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 
+import botocore.client
+import botocore.exceptions
 import pytest
 from ansible_collections.pulsegrid.aws.plugins.modules import elb_load_balancer as module
 
@@ -128,3 +130,17 @@ def test_it_is_removed_once(cloud, options) -> None:
     assert cloud.run(module, **absent)["changed"]
     assert cloud.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
     assert not cloud.run(module, **absent)["changed"]
+
+
+def test_it_waits_until_a_new_log_bucket_lets_it_write(cloud, options, monkeypatch) -> None:
+    call, refusals = botocore.client.BaseClient._make_api_call, iter([True])
+
+    def refusing(client, operation, parameters):
+        if operation == "ModifyLoadBalancerAttributes" and next(refusals, False):
+            said = {"Code": "InvalidConfigurationRequest", "Message": "Access Denied for bucket: logs. Please check S3bucket permission"}
+            raise botocore.exceptions.ClientError({"Error": said}, operation)
+        return call(client, operation, parameters)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", refusing)
+    monkeypatch.setattr(module.time, "sleep", lambda _seconds: None)
+    assert cloud.run(module, **options)["load_balancer"]["attributes"]["idle_timeout.timeout_seconds"] == "120"

@@ -14,6 +14,7 @@ for directory in ("TMPDIR", "STATE_DIR", "S3_DATA_DIR"):
 import mending
 from ministack import app
 
+import autoscaling
 import edge
 import health
 import service
@@ -23,6 +24,7 @@ for module in ("access", "containers", "database", "network", "storage"):
     importlib.import_module(module)  # each registers its mends; so do those above
 
 mending.apply()
+autoscaling.add()
 health.start()
 service.start()
 app.app = snapshots.watch(edge.viewers_first(app.app))
