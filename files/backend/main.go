@@ -1,6 +1,7 @@
 // Command backend serves the PulseGrid API.
 //
 //	backend               migrate the database, then serve
+//	backend schedule      migrate the database, then check the services in it again and again
 //	backend healthcheck   exit 0 when the server on this machine is healthy, else 1
 package main
 
@@ -20,6 +21,7 @@ import (
 	"pulsegrid/backend/internal/api"
 	"pulsegrid/backend/internal/config"
 	"pulsegrid/backend/internal/events"
+	"pulsegrid/backend/internal/scheduler"
 	"pulsegrid/backend/internal/store"
 )
 
@@ -42,8 +44,8 @@ func run(args []string) int {
 	switch {
 	case len(args) == 1 && args[0] == "healthcheck":
 		return healthcheck(cfg.Port)
-	case len(args) > 0:
-		fmt.Fprintln(os.Stderr, "usage: backend [healthcheck]")
+	case len(args) > 1 || (len(args) == 1 && args[0] != "schedule"):
+		fmt.Fprintln(os.Stderr, "usage: backend [schedule | healthcheck]")
 		return 2
 	case err != nil:
 		log.Error("the configuration is not valid", "problems", config.Problems(err))
@@ -52,7 +54,11 @@ func run(args []string) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := serve(ctx, cfg, log); err != nil {
+	work := serve
+	if len(args) == 1 {
+		work = schedule
+	}
+	if err := withDatabase(ctx, cfg, log, work); err != nil {
 		log.Error("stopped by an error", "error", err.Error(), "reason", store.Reason(err))
 		return 1
 	}
@@ -60,8 +66,8 @@ func run(args []string) int {
 	return 0
 }
 
-// serve runs until ctx is done, and then lets the requests in flight finish.
-func serve(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+// withDatabase works with a database that answers and has the current schema.
+func withDatabase(ctx context.Context, cfg config.Config, log *slog.Logger, work func(context.Context, *store.Store, config.Config, *slog.Logger) error) error {
 	db, err := store.Open(ctx, cfg.Database)
 	if err != nil {
 		return err
@@ -81,7 +87,18 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		return err
 	}
 	log.Info("the database schema is current", "applied", applied)
+	return work(ctx, db, cfg, log)
+}
 
+// schedule runs until ctx is done.
+func schedule(ctx context.Context, db *store.Store, cfg config.Config, log *slog.Logger) error {
+	log.Info("scheduling", "interval_seconds", cfg.CheckInterval.Seconds(), "env", cfg.Env)
+	scheduler.New(db, cfg.CheckInterval, cfg.CheckTimeout, log).Run(ctx)
+	return nil
+}
+
+// serve runs until ctx is done, and then lets the requests in flight finish.
+func serve(ctx context.Context, db *store.Store, cfg config.Config, log *slog.Logger) error {
 	hub := events.NewHub()
 	listening, stopListening := context.WithCancel(ctx)
 	listenerDone := make(chan struct{})

@@ -7,6 +7,7 @@ Event:
         expected_status   a status code or a list of them, default 200
         body_contains     text that the first MiB of the body must contain
         headers           dict
+        secret_headers    dict of a header and the environment variable with the ARN of its value, in Secrets Manager or SSM Parameter Store
         timeout_seconds   default 10
         follow_redirects  default false
         certificate_days  the certificate must be valid this many days longer
@@ -22,12 +23,14 @@ from __future__ import annotations
 import http.client
 import json
 import math
+import os
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
+from threading import Lock
 from typing import Any
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
@@ -43,6 +46,8 @@ URL_CHARACTERS = "/?%:@!$&'()*+,;=~"  # that stay as they are in a path or query
 REDIRECTS = {301, 302, 303, 307, 308}
 OF_ONE_ORIGIN = {"authorization", "cookie", "host"}  # headers that a redirect elsewhere must not carry along
 CERTIFICATE_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
+
+LOCK = Lock()  # boto3 does not make clients in several threads at once
 
 
 @dataclass
@@ -130,6 +135,8 @@ def examine(target: dict[str, Any], result: Result) -> None:
         raise Unhealthy("configuration: timeout_seconds must be positive")
     headers = {"user-agent": "PulseGrid-HealthCheck", "accept": "*/*", "connection": "close"}
     headers |= {str(name).lower(): str(value) for name, value in target.get("headers", {}).items()}
+    secret_headers = {str(name).lower(): secret(variable) for name, variable in target.get("secret_headers", {}).items()}
+    headers |= secret_headers
 
     started = time.monotonic()
     url, body = str(target.get("url", "")), b""
@@ -142,7 +149,7 @@ def examine(target: dict[str, Any], result: Result) -> None:
             break
         url = urljoin(url, location)
         if urlsplit(url)[:2] != parts[:2]:
-            headers = {name: value for name, value in headers.items() if name not in OF_ONE_ORIGIN}
+            headers = {name: value for name, value in headers.items() if name not in OF_ONE_ORIGIN | secret_headers.keys()}
     else:
         raise Unhealthy(f"more than {MAX_REDIRECTS} redirects")
 
@@ -154,6 +161,16 @@ def examine(target: dict[str, Any], result: Result) -> None:
     days = target.get("certificate_days")
     if days is not None and result.certificate_days_left is not None and result.certificate_days_left < float(days):
         raise Unhealthy(f"the certificate is valid for {result.certificate_days_left} days, expected at least {days}")
+
+
+def secret(variable: str) -> str:
+    """The value whose ARN the environment variable has. It is not kept, since it may be rotated."""
+    arn = os.environ.get(variable)
+    if not arn:
+        raise Unhealthy(f"configuration: secret_headers names the environment variable {variable}, which is not there")
+    if ":ssm:" in arn:
+        return client("ssm").get_parameter(Name=arn, WithDecryption=True)["Parameter"]["Value"]
+    return client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
 
 
 def parse(url: str) -> SplitResult:
@@ -222,7 +239,7 @@ def publish(results: list[Result], timestamp: datetime, namespace: str, dimensio
             for metric, value, unit in measured
         ]
     for first in range(0, len(datums), MAX_DATUMS):
-        cloudwatch().put_metric_data(Namespace=namespace, MetricData=datums[first : first + MAX_DATUMS])
+        client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=datums[first : first + MAX_DATUMS])
 
 
 def ascii_value(value: Any) -> str:
@@ -231,5 +248,6 @@ def ascii_value(value: Any) -> str:
 
 
 @cache
-def cloudwatch() -> Any:
-    return boto3.client("cloudwatch", config=Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "max_attempts": 3}))
+def client(service: str) -> Any:
+    with LOCK:
+        return boto3.client(service, config=Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "max_attempts": 3}))

@@ -24,7 +24,8 @@ def main(role: str, backend: str, used: list[str]) -> str:
     file = policies.path(role)
     policy = json.loads(file.read_text()) if file.exists() else policies.document([])
     if missing := policies.missing(policy, used):
-        return f"roles/{role}/iam_policy.json does not allow {', '.join(missing)}. If the role needs that: make iam-policies"
+        remedy = "If the role needs that: run its scenario with UPDATE_IAM_POLICIES=1, then make docs."
+        return f"roles/{role}/iam_policy.json does not allow {', '.join(missing)}. {remedy}"
     return ""
 
 

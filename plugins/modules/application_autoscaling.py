@@ -95,18 +95,12 @@ options:
     type: str
     choices: [present, absent]
     default: present
-attributes:
-  check_mode:
-    description: Predicts the change and changes nothing.
-    support: full
-  diff_mode:
-    description: Shows the target, the policies and the actions before and after.
-    support: full
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes
 notes:
   - The tags are those of the scalable target.
   - The first scalable target of a service namespace in an account makes AWS create a service-linked role, for which C(iam:CreateServiceLinkedRole) is needed.
@@ -125,8 +119,8 @@ EXAMPLES = r"""
         metric: ECSServiceAverageCPUUtilization
         target_value: 60
     scheduled_actions:
-      - {name: evening, schedule: cron(0 22 * * ? *), timezone: Europe/Berlin, max_capacity: 2}
-      - {name: morning, schedule: cron(0 6 * * ? *), timezone: Europe/Berlin, max_capacity: 10}
+      - {name: evening, schedule: "cron(0 22 * * ? *)", timezone: Europe/Berlin, max_capacity: 2}
+      - {name: morning, schedule: "cron(0 6 * * ? *)", timezone: Europe/Berlin, max_capacity: 10}
 
 - name: The service keeps the tasks that it has
   pulsegrid.aws.application_autoscaling:
@@ -172,7 +166,7 @@ except ImportError:
     pass  # AnsibleAWSModule reports the missing library
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource, differs
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import TAG_OPTIONS, Resource, differs
 
 REQUESTS = "ALBRequestCountPerTarget"
 # A service, or AWS's own role, that was made just now is not known to every part of AWS.
@@ -293,7 +287,9 @@ class Scaling(Resource):
         if not balancers:
             if self.module.check_mode:
                 return "known-after-apply"
-            self.module.fail_json(msg=f"{self.kind} {self.name}: no load balancer forwards to target group {target_group_arn}, so there are no requests to count.")
+            self.module.fail_json(
+                msg=f"{self.kind} {self.name}: no load balancer forwards to target group {target_group_arn}, so there are no requests to count."
+            )
         return f"{balancers[0].partition(':loadbalancer/')[2]}/{target_group_arn.rpartition(':')[2]}"
 
     # What is to be done
@@ -395,8 +391,7 @@ def main() -> None:
                 "required_one_of": [("min_capacity", "max_capacity")],
             },
             "state": {"choices": ["present", "absent"], "default": "present"},
-            "tags": {"type": "dict", "aliases": ["resource_tags"]},
-            "purge_tags": {"type": "bool", "default": True},
+            **TAG_OPTIONS,
         },
         required_if=[("state", "present", ("min_capacity", "max_capacity"))],
         supports_check_mode=True,

@@ -20,6 +20,12 @@ options:
     type: str
     choices: [disabled, enabled, enhanced]
     default: enabled
+  only_services:
+    description:
+      - With O(state=absent), the cluster is removed only where it has no service but these, and stays where another one is left.
+      - Without it AWS refuses to remove a cluster that has services.
+    type: list
+    elements: str
   wait_timeout_seconds:
     description: For how many seconds a change of the capacity providers is waited for.
     type: int
@@ -86,6 +92,28 @@ class Cluster(Resource):
             "Tags": {tag["key"]: tag["value"] for tag in cluster.pop("tags", [])},
         }
 
+    def run(self) -> None:
+        if self.params["state"] == "absent" and self.params["only_services"] is not None:
+            current = self.describe()
+            if current and self.services() - set(self.params["only_services"]):
+                self.exit(False, None, None, current)
+        super().run()
+
+    def services(self) -> set[str]:
+        """Names of the cluster's services, those that are being removed among them."""
+        arns: list[str] = []
+        token: dict[str, str] = {}
+        while True:
+            page = self.call("list_services", cluster=self.name, maxResults=100, **token)
+            arns += page["serviceArns"]
+            if not page.get("nextToken"):
+                break
+            token = {"nextToken": page["nextToken"]}
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(arns), 10):
+            found += self.call("describe_services", cluster=self.name, services=arns[start : start + 10])["services"]
+        return {service["serviceName"] for service in found if service["status"] != "INACTIVE"}
+
     def wanted(self, current: dict[str, Any] | None) -> dict[str, Any]:
         return {
             "clusterName": self.name,
@@ -129,6 +157,7 @@ def main() -> None:
         argument_spec={
             "name": {"required": True},
             "container_insights": {"choices": ["disabled", "enabled", "enhanced"], "default": "enabled"},
+            "only_services": {"type": "list", "elements": "str"},
             "wait_timeout_seconds": {"type": "int", "default": 300},
             "state": {"choices": ["present", "absent"], "default": "present"},
             **TAG_OPTIONS,

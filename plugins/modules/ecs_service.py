@@ -33,6 +33,8 @@ options:
   task_definition:
     description:
       - The task definition, in the form of ECS's C(RegisterTaskDefinition), with its C(camelCase) keys. C(family) is O(name) by default.
+      - A container reads its secrets when it starts. It gets a Docker label that says which versions of them were current, so that a secret with a new value,
+        in Secrets Manager or Parameter Store, makes a new revision, and a deployment.
       - A container without C(image) keeps the image that the service runs. Where there is none yet, the service has no task until a release brings one.
       - Without it nothing is changed; the service is only described.
     type: dict
@@ -235,6 +237,7 @@ registered:
   sample: true
 """
 
+import hashlib
 import re
 import time
 from functools import cached_property
@@ -258,6 +261,7 @@ from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
 
 # A role that was made just now is not known to every part of AWS; neither is ECS's own role, which it makes with an account's first cluster.
 NOT_KNOWN_YET = re.compile(r"role is not valid|unable to assume the (service linked )?role|does not have an associated load balancer", re.IGNORECASE)
+SECRET_VERSIONS = "pulsegrid.aws.secret-versions"
 KNOWN_AFTER_SECONDS = 60
 GONE_AFTER_SECONDS = 600
 
@@ -270,11 +274,12 @@ class Service(Resource):
     service = "ecs"
     kind = "ECS service"
     result = "service"
-    not_found = ("ClusterNotFoundException", "ServiceNotFoundException")
+    not_found = ("ClusterNotFoundException", "ServiceNotFoundException", "ResourceNotFoundException")
 
     def __init__(self, module: AnsibleAWSModule) -> None:
         super().__init__(module)
         self.where = {"cluster": self.params["cluster"], "service": self.name}
+        self.secret_versions: dict[str, str] = {}
 
     @cached_property
     def load_balancing(self) -> Any:
@@ -353,11 +358,37 @@ class Service(Resource):
 
     def wanted_definition(self, running: dict[str, Any] | None) -> dict[str, Any]:
         asked = {"family": self.name} | self.params["task_definition"]
-        wanted = definitions.with_images(asked, running)
+        containers = [self.with_secret_versions(container) for container in asked["containerDefinitions"]]
+        wanted = definitions.with_images(asked | {"containerDefinitions": containers}, running)
         if running and definitions.released(running) and not definitions.released(wanted):
             unknown = [name for name, image in definitions.images(wanted).items() if image == definitions.NO_RELEASE]
             self.module.fail_json(msg=f"ECS service {self.name}: container {', '.join(unknown)} needs an image: the service runs none of that name to keep.")
         return wanted
+
+    def with_secret_versions(self, container: dict[str, Any]) -> dict[str, Any]:
+        versions = sorted({version for secret in container.get("secrets") or [] if (version := self.secret_version(secret["valueFrom"]))})
+        if not versions:
+            return container
+        label = {SECRET_VERSIONS: hashlib.sha256("\n".join(versions).encode()).hexdigest()[:16]}
+        return {**container, "dockerLabels": (container.get("dockerLabels") or {}) | label}
+
+    def secret_version(self, reference: str) -> str:
+        """The version of a secret that a task would get now; empty where the reference names one, or, in check mode, there is no such secret yet."""
+        if reference not in self.secret_versions:
+            self.secret_versions[reference] = self.find_secret_version(reference)
+        return self.secret_versions[reference]
+
+    def find_secret_version(self, reference: str) -> str:
+        parts = reference.split(":")
+        if parts[2:3] != ["secretsmanager"]:
+            found = self.find("get_parameters", client=self.client_for("ssm"), Names=[reference], WithDecryption=False)
+            return "".join(f"{reference} {parameter['Version']}" for parameter in (found or {}).get("Parameters", []))
+        secret, (_key, stage, version) = ":".join(parts[:7]), (parts[7:] + ["", "", ""])[:3]  # arn:...:secret:NAME:key:stage:version
+        if version:
+            return ""
+        found = self.find("describe_secret", client=self.client_for("secretsmanager"), SecretId=secret)
+        stages = (found or {}).get("VersionIdsToStages", {})
+        return "".join(f"{secret} {each}" for each, its in stages.items() if (stage or "AWSCURRENT") in its)
 
     # Present
 

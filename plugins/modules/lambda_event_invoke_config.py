@@ -110,16 +110,14 @@ class EventInvokeConfig(Resource):
         return {"MaximumRetryAttempts": attempts, "MaximumEventAgeInSeconds": seconds, "OnFailureArn": on_failure_arn or ""}
 
     def create(self, wanted: dict[str, Any]) -> None:
-        self.write("put_function_event_invoke_config", wanted)
-
-    def update(self, current: dict[str, Any], wanted: dict[str, Any]) -> None:
-        self.write("update_function_event_invoke_config", wanted)
-
-    def write(self, operation: str, wanted: dict[str, Any]) -> None:
         properties = dict(wanted)
         arn = properties.pop("OnFailureArn")
         properties["DestinationConfig"] = {"OnFailure": {"Destination": arn} if arn else {}}
-        self.call(operation, **self.function, **properties)
+        # It replaces the configuration that there is.
+        self.call("put_function_event_invoke_config", **self.function, **properties)
+
+    def update(self, current: dict[str, Any], wanted: dict[str, Any]) -> None:
+        self.create(wanted)
 
     def delete(self, current: dict[str, Any]) -> None:
         self.call("delete_function_event_invoke_config", **self.function)

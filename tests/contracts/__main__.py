@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+import yaml
+
 from . import policies, readme
 from .specs import Role
 
@@ -55,6 +57,9 @@ def docs() -> list[str]:
     return []
 
 
-problems = {"check": check, "docs": docs}[sys.argv[1]]()
+try:
+    problems = {"check": check, "docs": docs}[sys.argv[1]]()
+except yaml.YAMLError as error:
+    problems = [str(error)]
 print(*problems, sep="\n", end="\n" if problems else "")
 sys.exit(bool(problems))

@@ -66,9 +66,10 @@ def is_read(operation: Operation) -> bool:
 
 
 def complete(used: Iterable[str]) -> set[str]:
-    """With the actions that AWS asks for besides."""
+    """With what a later run may need, and the actions that AWS asks for besides."""
     found = set(used)
-    found |= {need for action in found for pattern, needs in TABLE["needs"].items() if fnmatchcase(action, pattern) for need in needs}
+    for table in ("later", "needs"):
+        found |= {need for action in found for pattern, needs in TABLE[table].items() if fnmatchcase(action, pattern) for need in needs}
     if passed_to(found):
         found.add(PASS_ROLE)
     if linked_role_of(found):

@@ -101,7 +101,7 @@ def _routes(service: str) -> list[_Route]:
 
 
 def _route(operation: OperationModel) -> _Route:
-    path, _, query = operation.http["requestUri"].partition("?")
+    path, *rest = operation.http["requestUri"].split("?", 1)
     segments = [segment for segment in path.split("/") if segment]
     members = operation.input_shape.members if operation.input_shape else {}
     required = operation.input_shape.required_members if operation.input_shape else []
@@ -114,7 +114,7 @@ def _route(operation: OperationModel) -> _Route:
         method=operation.http["method"],
         path=re.compile("".join(f"/{_pattern(segment)}" for segment in segments) + "/?"),
         literal_segments=sum(not segment.startswith("{") for segment in segments),
-        values={name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()},
+        values={name: values[0] for name, values in parse_qs("".join(rest), keep_blank_values=True).items()},
         required=required_in("querystring"),
         headers={name.lower() for name in required_in("header")},
     )

@@ -127,6 +127,12 @@ def deployment() -> dict[str, str]:
     return {DEPLOYMENT.format(number): render(document_) for number, document_ in enumerate(documents, 1)}
 
 
+def deployed() -> set[str]:
+    """What the written documents allow together."""
+    files = (CHECKOUT / "docs").glob(DEPLOYMENT.format("*"))
+    return set().union(*(allowed(json.loads(file.read_text())) for file in files))
+
+
 def findings(policy: str) -> list[str]:
     """What parliament says of a policy, without what is meant to be so."""
     from parliament import analyze_policy_string, enhance_finding

@@ -17,7 +17,7 @@ LINK = re.compile(r"\bL\(([^,]*),\s*([^)]*)\)|\bU\(([^)]*)\)")
 
 
 def render(role: Role, policy: str) -> str:
-    """The README with its blocks as they should be: in place, or at its end where it has none yet."""
+    """The README with its blocks as they should be: in place, instead of a section of the same name, or at its end."""
     file = role.path / "README.md"
     text = file.read_text() if file.exists() else f"# {role.name}\n"
     text = _with_block(text, "Inputs", "meta/argument_specs.yml", inputs(role))
@@ -32,7 +32,11 @@ def _with_block(text: str, heading: str, source: str, content: str) -> str:
     found = re.compile(rf"<!-- {name}: .*?<!-- end of {name} -->", re.DOTALL)
     if found.search(text):
         return found.sub(lambda _: block, text)
-    return f"{text.rstrip()}\n\n## {heading}\n{block}\n"
+    section = f"## {heading}\n{block}\n"
+    by_hand = re.compile(rf"^## {heading}\n.*?(?=\n## |\Z)", re.DOTALL | re.MULTILINE)
+    if by_hand.search(text):
+        return by_hand.sub(lambda _: section, text)
+    return f"{text.rstrip()}\n\n{section}"
 
 
 def inputs(role: Role) -> str:

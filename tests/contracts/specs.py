@@ -131,10 +131,10 @@ class Role:
         for name in sorted(used):
             if name.startswith(prefix) and name not in known:
                 yield f"{used[name]} uses {name}, which is no option, no variable of vars/main.yml, and set by no task{_like(name, known)}"
-        elsewhere = {file: (_names(document), _keys(document)) for file in self.others if (document := _load(file))}
-        used_elsewhere = set().union(*(names for names, _ in elsewhere.values()))
-        for file, (_, keys) in elsewhere.items():
-            for name in sorted(keys - known - used_elsewhere):
+        elsewhere = {file: document for file in self.others if (document := _load(file))}
+        used_elsewhere = set().union(*map(_names, elsewhere.values()))
+        for file, document in elsewhere.items():
+            for name in sorted(_keys(document) - known - used_elsewhere):
                 if name.startswith(prefix) and (like := _like(name, self.options)):
                     yield f"{name} in {file.parent.name}/{file.name} is no variable of the role{like}"
         for name in sorted((self.options.keys() | self.vars.keys()) - used.keys() - used_elsewhere):
@@ -142,7 +142,10 @@ class Role:
 
 
 def _load(file: Path) -> Any:
-    return yaml.load(file.read_text(), Loader=_Loader) if file.exists() else None
+    if not file.exists():
+        return None
+    with file.open() as stream:  # an error then has the file's name
+        return yaml.load(stream, Loader=_Loader)
 
 
 class _Loader(yaml.SafeLoader):
@@ -194,11 +197,11 @@ def _names_in(text: str) -> set[str]:
     if "{{" not in text and "{%" not in text:
         return set()
     try:
-        tokens = [(kind, value) for _, kind, value in JINJA.lex(text) if kind != "whitespace"]
+        tokens = [(kind, value) for line, kind, value in JINJA.lex(text) if kind != "whitespace"]
     except TemplateSyntaxError:
         return set()
     before = [("", ""), *tokens]
-    return {value for (_, last), (kind, value) in zip(before, tokens, strict=False) if kind == "name" and last != "."}
+    return {value for (previous, last), (kind, value) in zip(before, tokens, strict=False) if kind == "name" and last != "."}
 
 
 def _keys(node: Any) -> set[str]:

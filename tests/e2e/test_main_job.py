@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 import requests
+from contracts import policies
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -34,7 +35,9 @@ def recorded(cloud: Cloud, playbook: str, *arguments: str) -> tuple[Run, Recorde
             "AWS_PROFILE": "local",
             **{name: str(CHECKOUT / "inventories/local/aws.cfg") for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")},
         }
-        return cloud.playbook(playbook, *arguments, pulsegrid_aws_environment=environment), recorder
+        run = cloud.playbook(playbook, *arguments, pulsegrid_aws_environment=environment)
+    assert set(recorder.actions()) - policies.deployed() == set(), "docs/deployment-policy-*.json allows less than the playbook calls"
+    return run, recorder
 
 
 def until(condition: Any, what: str, seconds: float = READY_SECONDS) -> Any:
@@ -363,6 +366,34 @@ def test_site_leaves_what_a_deploy_made(application: Cloud, changed_backend: Pat
     assert run.changes == []
     assert running_version(application) == before
     assert '<div id="root">' in application.get("/").text
+
+
+def test_a_worker_runs_beside_the_api(application: Cloud) -> None:
+    """docs/several-services.md: another stage of the Dockerfile, without a load balancer, in the same cluster."""
+    name = "pulsegrid-local-scheduler"
+    worker = ("-e", "@docs/examples/scheduler.yml")
+    monitored = application.request("POST", "/api/v1/services", json={"name": "itself", "url": f"{application.endpoint}/_ministack/health"}).json()
+    before = running_version(application)
+
+    application.playbook("playbooks/part.yml", *worker)
+    application.playbook("deploy_backend.yml", *worker)
+
+    def check() -> Any:
+        return next((it for it in application.get("/api/v1/checks").json()["checks"] if it["service_id"] == monitored["id"]), None)
+
+    until(check, "checked by the scheduler")
+    ecs = application.client("ecs")
+    service = ecs.describe_services(cluster="pulsegrid-local", services=[name])["services"][0]
+    assert (service["runningCount"], service["loadBalancers"]) == (1, [])
+    logs = application.client("logs")
+    until(lambda: any("services checked" in it["message"] for it in logs.filter_log_events(logGroupName=f"/ecs/{name}")["events"]), "logged")
+    assert running_version(application) == before
+    assert application.playbook("playbooks/part.yml", *worker).changes == []
+
+    application.playbook("playbooks/part.yml", *worker, ecs_service_state="absent")
+    assert [it["status"] for it in ecs.describe_services(cluster="pulsegrid-local", services=[name])["services"]] in ([], ["INACTIVE"])
+    assert running_version(application) == before
+    application.request("DELETE", f"/api/v1/services/{monitored['id']}")
 
 
 def test_check_mode_of_every_playbook_on_a_full_account_fails_nowhere_and_writes_nothing(application: Cloud) -> None:

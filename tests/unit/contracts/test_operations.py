@@ -67,7 +67,7 @@ class Sent(Exception):
     pass
 
 
-@pytest.mark.parametrize(("service", "method", "parameters", "expected"), CALLS, ids=[f"{service}.{method}" for service, method, _, _ in CALLS])
+@pytest.mark.parametrize(("service", "method", "parameters", "expected"), CALLS, ids=[f"{service}.{method}" for service, method, *more in CALLS])
 def test_the_operation_is_the_one_that_was_called(service: str, method: str, parameters: dict[str, Any], expected: str) -> None:
     client = boto3.client(
         service,

@@ -44,6 +44,16 @@ def test_a_first_block_goes_to_the_end_and_a_later_one_takes_its_place(role: Rol
     assert readme.render(role, "") == text
 
 
+def test_a_section_that_was_written_by_hand_is_replaced(role: Role) -> None:
+    (role.path / "README.md").write_text("# shop\n\n## Inputs\nAsk.\n\nOr guess.\n\n## Example\nBuy.\n")
+
+    text = readme.render(role, "")
+
+    assert "guess" not in text
+    assert text.startswith("# shop\n\n## Inputs\n<!-- inputs:")
+    assert text.endswith("<!-- end of inputs -->\n\n## Example\nBuy.\n")
+
+
 def test_the_inputs_are_a_table(role: Role) -> None:
     assert readme.inputs(role).splitlines()[2:] == [
         "| `shop_state` | str | `present` | Whether it is there.<br>See `shop_targets`.<br>One of `present`, `absent`. |",

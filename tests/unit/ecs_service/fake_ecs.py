@@ -26,6 +26,8 @@ class FakeEcs:
         self.deployed = 0
         self.events: list[Any] = []  # (time, what then happens)
         self.logs: list[str] = ["starting", "fatal: no database"]
+        self.secrets: dict[str, str] = {}  # ARN: current version
+        self.parameters: dict[str, int] = {}  # name: version
 
     def __getattr__(self, operation: str) -> Any:
         answer = vars(FakeEcs).get(f"_{operation}")
@@ -45,6 +47,17 @@ class FakeEcs:
 
     def arguments(self, operation: str) -> list[dict[str, Any]]:
         return [arguments for called, arguments in self.calls if called == operation]
+
+    # Secrets
+
+    def _describe_secret(self, SecretId: str) -> dict[str, Any]:
+        if SecretId not in self.secrets:
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": "no such secret"}}, "DescribeSecret")
+        return {"ARN": SecretId, "VersionIdsToStages": {"old": ["AWSPREVIOUS"], self.secrets[SecretId]: ["AWSCURRENT"]}}
+
+    def _get_parameters(self, Names: list[str], WithDecryption: bool) -> dict[str, Any]:
+        assert not WithDecryption
+        return {"Parameters": [{"Name": name, "Version": self.parameters[name]} for name in Names if name in self.parameters]}
 
     # The clock
 

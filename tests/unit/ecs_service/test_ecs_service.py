@@ -276,6 +276,41 @@ def test_a_container_without_an_image_to_keep_is_refused(serving: Cloud) -> None
     assert serving.mutations == []
 
 
+SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop-a1b2c3"
+
+
+@pytest.mark.parametrize("reference", [SECRET, f"{SECRET}:password::", f"{SECRET}::AWSCURRENT:", "/shop/password"])
+def test_a_secret_with_a_new_value_makes_a_revision(serving: Cloud, reference: str) -> None:
+    serving.secrets[SECRET], serving.parameters["/shop/password"] = "first", 1
+    asked = {"task_definition": definition("good:1", secrets=[{"name": "PASSWORD", "valueFrom": reference}])}
+    assert serving.run(**asked)["registered"]
+    assert not serving.run(**asked)["changed"]
+
+    serving.secrets[SECRET], serving.parameters["/shop/password"] = "second", 2
+    assert serving.run(check=True, **asked)["registered"]
+    assert serving.mutations == []
+    assert serving.run(**asked)["registered"]
+    assert not serving.run(**asked)["changed"]
+
+
+@pytest.mark.parametrize("reference", [f"{SECRET}:::first", f"{SECRET}::AWSPREVIOUS:", f"{SECRET}-none"])
+def test_a_reference_that_does_not_move_makes_none(serving: Cloud, reference: str) -> None:
+    serving.secrets[SECRET] = "first"
+    asked = {"task_definition": definition("good:1", secrets=[{"name": "PASSWORD", "valueFrom": reference}])}
+    serving.run(**asked)
+    serving.secrets[SECRET] = "second"
+    assert not serving.run(**asked)["changed"]
+
+
+def test_alarms_roll_back_and_can_be_turned_off(serving: Cloud) -> None:
+    assert serving.run(alarms=["b", "a"])["changed"]
+    assert serving.service["deploymentConfiguration"]["alarms"] == {"alarmNames": ["a", "b"], "enable": True, "rollback": True}
+    assert not serving.run(alarms=["a", "b"])["changed"]
+    assert serving.run()["changed"]
+    assert serving.service["deploymentConfiguration"]["alarms"] == {"alarmNames": [], "enable": False, "rollback": False}
+    assert not serving.run()["changed"]
+
+
 def test_absent_leaves_nothing(serving: Cloud) -> None:
     for number in range(12):
         serving.run(f"good:{number}")

@@ -116,7 +116,7 @@ def published(monkeypatch):
     client = boto3.client("cloudwatch", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
     calls = []
     client.meta.events.register("provide-client-params.cloudwatch.PutMetricData", lambda params, **_: calls.append(params))
-    monkeypatch.setattr(handler, "cloudwatch", lambda: client)
+    monkeypatch.setattr(handler, "client", lambda _service: client)
     with Stubber(client) as stubber:
         for _time in range(2):
             stubber.add_response("put_metric_data", {})
@@ -173,7 +173,7 @@ def test_metrics_go_out_in_chunks(published, monkeypatch):
 
 def test_failing_to_publish_raises(site, monkeypatch):
     client = boto3.client("cloudwatch", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
-    monkeypatch.setattr(handler, "cloudwatch", lambda: client)
+    monkeypatch.setattr(handler, "client", lambda _service: client)
     with Stubber(client) as stubber:
         stubber.add_client_error("put_metric_data", "AccessDenied", http_status_code=403)
         with pytest.raises(client.exceptions.ClientError, match="AccessDenied"):
@@ -234,6 +234,32 @@ def test_a_redirect_elsewhere_carries_no_credentials_along(site, other_site):
     headers = {"Authorization": "hunter2", "Cookie": "hunter2", "X-Away": f"{other_site}/echo", "X-Kept": "kept"}
     assert check(url=f"{site}/away", headers=headers, follow_redirects=True, body_contains="kept").healthy
     assert not check(url=f"{site}/away", headers=headers, follow_redirects=True, body_contains="hunter2").healthy
+
+
+@pytest.mark.parametrize(
+    ("arn", "operation", "answer"),
+    [
+        ("arn:aws:secretsmanager:us-east-1:123456789012:secret:key-AbCdEf", "get_secret_value", {"SecretString": "hunter2"}),
+        ("arn:aws:ssm:us-east-1:123456789012:parameter/key", "get_parameter", {"Parameter": {"Value": "hunter2"}}),
+    ],
+)
+def test_a_secret_header_is_read_and_stays_with_its_origin(site, other_site, monkeypatch, arn, operation, answer):
+    monkeypatch.setenv("KEY_ARN", arn)
+    service = arn.split(":")[2]
+    client = boto3.client(service, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+    monkeypatch.setattr(handler, "client", {service: client}.__getitem__)
+    target = {"headers": {"X-Away": f"{other_site}/echo"}, "secret_headers": {"X-Key": "KEY_ARN"}, "follow_redirects": True, "body_contains": "hunter2"}
+    with Stubber(client) as stubber:
+        for _time in range(2):
+            stubber.add_response(operation, answer)
+        assert check(url=f"{site}/echo", **target).healthy
+        result = check(url=f"{site}/away", **target)
+    assert not result.healthy
+    assert "hunter2" not in repr(result)
+
+
+def test_a_secret_header_without_its_variable_is_unhealthy(site):
+    assert "which is not there" in check(url=f"{site}/ok", secret_headers={"X-Key": "NOT_THERE"}).error
 
 
 @pytest.mark.parametrize("path", ["/slow", "/drip"])

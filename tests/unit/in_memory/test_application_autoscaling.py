@@ -127,7 +127,8 @@ def test_requests_are_counted_by_load_balancer_and_target_group(cloud, options) 
     assert cloud.run(scaling, **options)["changed"]
     label = found(cloud)[1]["requests"]["PredefinedMetricSpecification"]["ResourceLabel"]
     assert label == f"{balancer.split('loadbalancer/')[1]}/{group.split(':')[-1]}"
-    assert label.startswith("app/shop/") and "/targetgroup/shop/" in label
+    assert label.startswith("app/shop/")
+    assert "/targetgroup/shop/" in label
     assert not cloud.run(scaling, **options)["changed"]
 
 

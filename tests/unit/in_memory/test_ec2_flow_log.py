@@ -59,9 +59,7 @@ def test_tags_change_in_place(network: Network) -> None:
 
 def test_it_is_removed_once_and_another_log_group_s_stays(network: Network) -> None:
     network.run(role_arn=ROLE)
-    network.ec2.create_flow_logs(
-        ResourceType="VPC", ResourceIds=[network.vpc], TrafficType="ALL", LogGroupName="other", DeliverLogsPermissionArn=ROLE
-    )
+    network.ec2.create_flow_logs(ResourceType="VPC", ResourceIds=[network.vpc], TrafficType="ALL", LogGroupName="other", DeliverLogsPermissionArn=ROLE)
 
     assert network.run(state="absent", check=True)["changed"]
     assert network.cloud.mutations == []

@@ -39,3 +39,23 @@ def test_absent(cloud: Cloud) -> None:
     assert cloud.mutations == []
     assert run(cloud, state="absent")["changed"] is True
     assert run(cloud, state="absent")["changed"] is False
+
+
+def test_a_cluster_stays_while_another_service_uses_it(cloud: Cloud) -> None:
+    run(cloud)
+    ecs = cloud.client("ecs")
+    ecs.register_task_definition(family="shop", containerDefinitions=[{"name": "app", "image": "shop", "memory": 128}])
+    names = [f"worker-{number}" for number in range(11)]
+    for name in ["api", *names]:
+        ecs.create_service(cluster="shop", serviceName=name, taskDefinition="shop", desiredCount=0)
+
+    assert run(cloud, check=True, state="absent", only_services=["api"])["changed"] is False
+    assert run(cloud, state="absent", only_services=["api"])["changed"] is False
+    assert described(cloud)["status"] == "ACTIVE"
+    assert run(cloud, check=True, state="absent", only_services=["api", *names])["changed"] is True
+    assert cloud.mutations == []
+    for name in names:
+        ecs.delete_service(cluster="shop", service=name)
+    assert run(cloud, check=True, state="absent", only_services=["api"])["changed"] is True
+    assert run(cloud, state="absent", only_services=["api"])["changed"] is True
+    assert run(cloud, state="absent", only_services=["api"])["changed"] is False

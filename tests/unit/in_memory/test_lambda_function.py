@@ -194,3 +194,30 @@ def test_a_function_is_removed_once(cloud, options, invocations) -> None:
     assert cloud.run(module, name=NAME, state="absent")["changed"]
     assert cloud.client("lambda").list_functions()["Functions"] == []
     assert not cloud.run(module, name=NAME, state="absent")["changed"]
+
+
+def test_a_function_from_an_image_changes_when_its_uri_does(cloud, options, invocations, monkeypatch) -> None:
+    ecr = cloud.client("ecr")
+    registry = ecr.create_repository(repositoryName="checks")["repository"]["repositoryUri"]
+    for tag in ("1", "2"):
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+            "config": {"digest": f"sha256:{tag}"},
+            "layers": [],
+        }
+        ecr.put_image(repositoryName="checks", imageManifest=json.dumps(manifest), imageTag=tag)
+    for key in ("zip_file", "runtime", "handler"):
+        del options[key]
+    image = options | {"image_uri": f"{registry}:1"}
+    assert cloud.run(module, check=True, **image)["changed"]
+    assert cloud.run(module, **image)["function"]["image_uri"] == f"{registry}:1"
+    assert not cloud.run(module, **image)["changed"]
+    assert cloud.mutations == []
+
+    assert cloud.run(module, check=True, **image | {"image_uri": f"{registry}:2"})["changed"]
+    # moto keeps the first image: the request is looked at
+    requests = []
+    monkeypatch.setattr(module.Function, "put", lambda _self, operation, **arguments: requests.append((operation, arguments)))
+    cloud.run(module, **image | {"image_uri": f"{registry}:2"})
+    assert requests == [("update_function_code", {"Architectures": ["x86_64"], "ImageUri": f"{registry}:2"})]

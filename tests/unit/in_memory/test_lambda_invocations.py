@@ -46,7 +46,7 @@ def test_the_queue_is_given_up(cloud, function, monkeypatch) -> None:
     monkeypatch.setattr(config.EventInvokeConfig, "call", lambda _self, operation, **arguments: requests.append((operation, arguments)))
     assert cloud.run(config, **options)["changed"]
     [(operation, arguments)] = requests
-    assert operation == "update_function_event_invoke_config"
+    assert operation == "put_function_event_invoke_config"
     assert arguments["DestinationConfig"] == {"OnFailure": {}}
     assert arguments["MaximumRetryAttempts"] == 1
 

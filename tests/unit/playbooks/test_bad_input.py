@@ -18,18 +18,36 @@ WRONG = [
     ("vpc_nat", "two", "none, single, per_az"),
     ("vpc_cidr", "10.0.0.0/30", "/16"),
     ("vpc_availability_zone_count", 9, "2"),
+    ("vpc_interface_endpoints", ["logs", "s3"], "gateway endpoints"),
+    ("vpc_flow_logs", "some", "none, accept, reject, all"),
+    ("vpc_flow_log_retention_days", 42, "30"),
+    ("vpc_existing", {"vpc_id": "vpc-0123456789abcdef0"}, "private_subnet_ids"),
     ("rds_instance_class", "t3.micro", "db."),
     ("rds_master_username", "postgres", "postgres"),
     ("rds_backup_retention_days", 99, "35"),
     ("rds_allocated_storage_gib", "plenty", "int"),
+    ("rds_maintenance_window", "mon:03:30-mon:04:30", "do not overlap"),
+    ("rds_monitoring_interval_seconds", 7, "0, 1, 5"),
+    ("rds_port", 80, "1150"),
+    ("ecr_pull_account_ids", ["123"], "12 digits"),
     ("ecs_service_cpu", 300, "256"),
     ("ecs_service_memory_mib", 513, "512"),
     ("ecs_service_cpu_architecture", "sparc", "x86_64, arm64"),
+    ("ecs_service_autoscaling", {"min_capacity": 4, "max_capacity": 2}, "0 to 5000 tasks"),
+    ("ecs_service_autoscaling", {"max_capacity": 2}, "0 to 5000 tasks"),
+    ("ecs_service_autoscaling", {"min_capacity": 1, "max_capacity": 2, "cpu_percent": 120}, "1 to 100"),
+    ("ecs_service_autoscaling", {"min_capacity": 1, "max_capacity": 2, "requests_per_minute": 0}, "above 0"),
+    ("ecs_service_autoscaling", {"min_capacity": 1, "max_capacity": 2, "scheduled_actions": [{"name": "a", "schedule": "daily", "min_capacity": 1}]}, "cron("),
+    ("ecs_service_capacity_provider_strategy", [{"capacity_provider": "FARGATE", "weight": 0}], "above 0"),
+    ("ecs_service_sidecars", [{"name": "app", "image": "x"}], "a name of its own"),
     ("alb_ingress", "everyone", "cloudfront, cidrs, internet"),
     ("alb_health_check_path", "health", "/"),
     ("static_site_price_class", "PriceClass_1", "PriceClass_100"),
     ("lambda_healthcheck_schedule_expression", "every minute", "rate("),
     ("lambda_healthcheck_source_dir", "/nowhere/at/all", "directory"),
+    ("lambda_healthcheck_secrets", {"TOKEN": "hunter"}, "ARN of a secret"),
+    ("lambda_healthcheck_alarm_kms_key_arn", "alias/mine", "ARN of a KMS key"),
+    ("lambda_healthcheck_environment", {"AWS_REGION": "x"}, "not beginning with"),
     ("ecr_image_tag_mutability", "SOMETIMES", "IMMUTABLE"),
 ]
 
@@ -41,7 +59,7 @@ def test_a_wrong_value_is_refused_before_the_first_call(api: CountingApi, variab
     said = result.stdout + result.stderr
     assert result.returncode == 2, said
     assert api.requests == []
-    for part in (variable, str(value), allowed):
+    for part in (variable, *(value if isinstance(value, dict) else [str(value)]), allowed):
         assert part in said
 
 

@@ -33,6 +33,7 @@ type Store interface {
 	Create(ctx context.Context, in service.Input) (service.Service, error)
 	Update(ctx context.Context, id int64, in service.Input) (service.Service, error)
 	Delete(ctx context.Context, id int64) error
+	Checks(ctx context.Context) ([]service.Check, error)
 }
 
 // Options are what the API shows of itself, whom it lets in, and where it logs.
@@ -65,6 +66,7 @@ func (s *server) handler() http.Handler {
 		"/api/v1/health/detailed": {http.MethodGet: s.healthDetailed},
 		"/api/v1/metrics":         {http.MethodGet: s.writeMetrics},
 		"/api/v1/events":          {http.MethodGet: s.events},
+		"/api/v1/checks":          {http.MethodGet: s.checks},
 		"/api/v1/services":        {http.MethodGet: s.list, http.MethodPost: s.create},
 		"/api/v1/services/{id}":   {http.MethodGet: s.withID(s.get), http.MethodPut: s.withID(s.update), http.MethodDelete: s.withID(s.delete)},
 	} {
@@ -119,6 +121,21 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) {
 		services = []service.Service{}
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"services": services})
+}
+
+// checks are what the scheduler found; none where it does not run.
+func (s *server) checks(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
+	defer cancel()
+	checks, err := s.store.Checks(ctx)
+	if err != nil {
+		fail(w, r, err)
+		return
+	}
+	if checks == nil {
+		checks = []service.Check{}
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"checks": checks})
 }
 
 func (s *server) create(w http.ResponseWriter, r *http.Request) {

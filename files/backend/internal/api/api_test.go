@@ -26,6 +26,7 @@ type fakeStore struct {
 	mu       sync.Mutex
 	services []service.Service
 	lastID   int64
+	checks   []service.Check
 	err      error
 }
 
@@ -85,6 +86,8 @@ func (f *fakeStore) Delete(_ context.Context, id int64) error {
 	return err
 }
 
+func (f *fakeStore) Checks(context.Context) ([]service.Check, error) { return f.checks, f.err }
+
 func newServer(store Store, log io.Writer) *server {
 	options := Options{Version: "1.2.3", Env: "test", CORSOrigin: "https://app.example.com", Log: slog.New(slog.NewJSONHandler(log, nil))}
 	return &server{Options: options, store: store, hub: events.NewHub(), metrics: newMetrics(), heartbeat: time.Hour}
@@ -112,6 +115,19 @@ func decode[T any](t *testing.T, response *httptest.ResponseRecorder) (body T) {
 		t.Fatalf("%v in %s", err, response.Body)
 	}
 	return body
+}
+
+func TestChecks(t *testing.T) {
+	store := &fakeStore{}
+	handler := newServer(store, io.Discard).handler()
+	if got := do(handler, "GET", "/api/v1/checks", "").Body.String(); got != "{\"checks\":[]}\n" {
+		t.Errorf("without a scheduler: %s", got)
+	}
+	store.checks = []service.Check{{ServiceID: 3, OK: true, StatusCode: 200, LatencyMS: 12}}
+	response := do(handler, "GET", "/api/v1/checks", "")
+	if got := decode[map[string][]service.Check](t, response)["checks"]; len(got) != 1 || got[0] != store.checks[0] {
+		t.Errorf("got %+v", got)
+	}
 }
 
 func TestLifeOfAService(t *testing.T) {

@@ -8,14 +8,17 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// Config is the whole configuration of the server.
+// Config is the whole configuration of the server and the scheduler.
 type Config struct {
-	Port       int
-	Env        string
-	CORSOrigin string // empty: no other origin may call the API
-	Database   Database
+	Port          int
+	Env           string
+	CORSOrigin    string        // empty: no other origin may call the API
+	CheckInterval time.Duration // from one round of the scheduler to the next
+	CheckTimeout  time.Duration // how long a service has to answer
+	Database      Database
 }
 
 // Database says how PostgreSQL is reached.
@@ -54,10 +57,24 @@ func Load(getenv func(string) string) (Config, error) {
 		return number
 	}
 
+	seconds := func(name string, fallback, most int) time.Duration {
+		value := getenv(name)
+		if value == "" {
+			return time.Duration(fallback) * time.Second
+		}
+		number, err := strconv.Atoi(value)
+		if err != nil || number < 1 || number > most {
+			problem("%s is %q: allowed are 1 to %d seconds", name, value, most)
+		}
+		return time.Duration(number) * time.Second
+	}
+
 	cfg := Config{
-		Port:       port("PORT", 8080),
-		Env:        text("ENV", "development"),
-		CORSOrigin: getenv("CORS_ORIGIN"),
+		Port:          port("PORT", 8080),
+		Env:           text("ENV", "development"),
+		CORSOrigin:    getenv("CORS_ORIGIN"),
+		CheckInterval: seconds("HEALTH_CHECK_INTERVAL", 60, 86400),
+		CheckTimeout:  seconds("DEFAULT_TIMEOUT", 10, 300),
 		Database: Database{
 			Host:     text("DB_HOST", ""),
 			Port:     port("DB_PORT", 5432),

@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -20,7 +21,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Config{Port: 8080, Env: "development", Database: Database{
+	want := Config{Port: 8080, Env: "development", CheckInterval: time.Minute, CheckTimeout: 10 * time.Second, Database: Database{
 		Host: "db.internal", Port: 5432, User: "app", Name: "pulsegrid", Password: "secret", SSLMode: "require",
 	}}
 	if cfg != want {
@@ -37,6 +38,8 @@ func TestRefused(t *testing.T) {
 		"no password":         {map[string]string{"DB_PASSWORD": ""}, "DB_PASSWORD is required"},
 		"port is a word":      {map[string]string{"PORT": "http"}, `PORT is "http": allowed are 1 to 65535`},
 		"port is too high":    {map[string]string{"DB_PORT": "65536"}, `DB_PORT is "65536": allowed are 1 to 65535`},
+		"never checked":       {map[string]string{"HEALTH_CHECK_INTERVAL": "0"}, `HEALTH_CHECK_INTERVAL is "0": allowed are 1 to 86400 seconds`},
+		"timeout with a unit": {map[string]string{"DEFAULT_TIMEOUT": "5s"}, `DEFAULT_TIMEOUT is "5s"`},
 		"silent plain text":   {map[string]string{"DB_SSLMODE": "prefer"}, `DB_SSLMODE is "prefer"`},
 		"origin with a path":  {map[string]string{"CORS_ORIGIN": "https://app.example.com/"}, "CORS_ORIGIN is"},
 		"origin is a pattern": {map[string]string{"CORS_ORIGIN": "*"}, "CORS_ORIGIN is"},

@@ -27,6 +27,16 @@ type Service struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
+// Check is what the scheduler found when it last asked a service.
+type Check struct {
+	ServiceID  int64     `json:"service_id"`
+	OK         bool      `json:"ok"`
+	StatusCode int       `json:"status_code"` // 0: no answer
+	LatencyMS  int64     `json:"latency_ms"`
+	Reason     string    `json:"reason"` // why there was no answer
+	CheckedAt  time.Time `json:"checked_at"`
+}
+
 // Input is what a client says about a service. Other fields, as in a service read before, are ignored.
 type Input struct {
 	Name    string `json:"name"`

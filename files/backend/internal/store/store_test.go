@@ -122,8 +122,42 @@ func TestMigrateTogetherAppliesOnce(t *testing.T) {
 		}()
 	}
 	wait.Wait()
-	if got := strings.Join(all, " "); got != "0001_services.sql 0002_services_notify.sql" {
+	if got := strings.Join(all, " "); got != "0001_services.sql 0002_services_notify.sql 0003_service_checks.sql" {
 		t.Errorf("applied %q", got)
+	}
+}
+
+func TestChecks(t *testing.T) {
+	db := open(t)
+	if _, err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	yes := true
+	created, err := db.Create(t.Context(), service.Input{Name: "a", URL: "https://a", Enabled: &yes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, check := range []service.Check{{ServiceID: created.ID, Reason: "timeout"}, {ServiceID: created.ID, OK: true, StatusCode: 204, LatencyMS: 7}} {
+		if err := db.SaveCheck(t.Context(), check); err != nil {
+			t.Fatal(err)
+		}
+		list, err := db.Checks(t.Context())
+		if err != nil || len(list) != 1 || list[0].CheckedAt.IsZero() {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		check.CheckedAt = list[0].CheckedAt
+		if list[0] != check {
+			t.Errorf("got %+v, want %+v", list[0], check)
+		}
+	}
+	if err := db.SaveCheck(t.Context(), service.Check{ServiceID: created.ID + 1}); !errors.Is(err, service.ErrNotFound) {
+		t.Errorf("a check of no service: %v", err)
+	}
+	if err := db.Delete(t.Context(), created.ID); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := db.Checks(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("a removed service's check: %+v, %v", list, err)
 	}
 }
 

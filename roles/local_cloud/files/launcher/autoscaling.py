@@ -189,12 +189,12 @@ def validate(tracking: dict, resource_id: str, name: str) -> None:
     if metric.get("PredefinedMetricType") not in METRICS:
         raise invalid(f"Unsupported predefined metric type: {metric.get('PredefinedMetricType')}")
     label = metric.get("ResourceLabel", "")
-    if (metric["PredefinedMetricType"] == METRICS[2]) != bool(re.fullmatch(r"app/[^/]+/[0-9a-f]+/targetgroup/[^/]+/[0-9a-f]+", label)):
+    if (metric["PredefinedMetricType"] == METRICS[2]) != bool(re.fullmatch(r"app/[^/]+/[0-9a-z]+/targetgroup/[^/]+/[0-9a-z]+", label)):
         raise invalid(f"Invalid resource label: {label}")
     for other in _policies.values():
-        if other["ResourceId"] == resource_id and other["PolicyName"] != name:
-            if other.get("TargetTrackingScalingPolicyConfiguration", {}).get("PredefinedMetricSpecification") == metric:
-                raise invalid("Only one TargetTrackingScaling policy for a given metric specification is allowed.")
+        same = other.get("TargetTrackingScalingPolicyConfiguration", {}).get("PredefinedMetricSpecification") == metric
+        if same and other["ResourceId"] == resource_id and other["PolicyName"] != name:
+            raise invalid("Only one TargetTrackingScaling policy for a given metric specification is allowed.")
 
 
 def of(data: dict, store, key: str, names: str) -> dict:

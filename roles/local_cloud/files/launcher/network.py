@@ -1,5 +1,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""EC2: a NAT gateway and its Elastic IP address know each other; a security group's rule can name a prefix list; endpoints and flow logs keep what they were given."""
+"""EC2: a NAT gateway and its Elastic IP address know each other; a security group's rule can name a prefix list.
+
+Endpoints and flow logs keep what they were given.
+"""
 
 from __future__ import annotations
 

@@ -34,6 +34,20 @@ def tasks_of(svc, deployment):
     ]
 
 
+@mend("services.ecs:_delete_cluster", "0ff8bca5ea39")
+def a_cluster_with_services_stays(upstream):
+    """A cluster is removed with the services in it, where AWS refuses."""
+
+    def delete_cluster(data):
+        name = ecs._resolve_cluster_name(data.get("cluster", "default"))
+        if any(key.startswith(f"{name}/") and svc.get("status") == "ACTIVE" for key, svc in list(ecs._services.items())):
+            message = "The Cluster cannot be deleted while Services are active."
+            return ecs.error_response_json("ClusterContainsServicesException", message, 400)
+        return upstream(data)
+
+    return delete_cluster
+
+
 def say(svc, message):
     svc["events"].insert(0, {"id": ecs.new_uuid(), "createdAt": ecs._iso(), "message": f"(service {svc['serviceName']}) {message}"})
 

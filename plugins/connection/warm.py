@@ -1,0 +1,173 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: warm
+version_added: 0.2.0
+short_description: Run modules on the controller in forks of one warmed process
+description:
+  - Does what M(ansible.builtin.local#connection) does, with the same result. A module that goes to Python's standard input (pipelining), as modules of
+    C(amazon.aws) do, runs in a fork of a process that has boto3, C(ansible.module_utils) and the service models in use already loaded. What starting Python
+    and importing them costs, is paid once in a run.
+  - The process belongs to one run of C(ansible-playbook), user and Python interpreter. It is started beside the first task, which like all others until it is
+    ready runs as usual; it listens on a socket in the run's own temporary directory, which its owner alone can reach, and ends with the run, however that ends.
+  - Each task has a fork of its own, with the working directory, the file mode mask and the environment that it would have had, so that nothing of one task
+    reaches another.
+  - Modules that the process has loaded are used only where the task brings the same ones, byte by byte.
+  - Whatever it cannot do runs as M(ansible.builtin.local#connection) would run it, which C(-vvv) says; another interpreter than Python, C(become), tasks in
+    the background (C(async)), tasks without pipelining (C(ANSIBLE_KEEP_REMOTE_FILES)), C(PYTHON*) and C(LD_*) variables in a task's environment, and systems
+    other than Linux are among that.
+notes:
+  - It takes effect with pipelining alone (C(pipelining = true) in C(ansible.cfg), or C(ANSIBLE_PIPELINING=true)).
+options:
+  become_success_timeout:
+    description: As in M(ansible.builtin.local#connection).
+    type: int
+    default: 10
+    vars:
+      - name: ansible_local_become_success_timeout
+  become_strip_preamble:
+    description: As in M(ansible.builtin.local#connection).
+    type: bool
+    default: true
+    vars:
+      - name: ansible_local_become_strip_preamble
+extends_documentation_fragment:
+  - connection_pipelining
+author:
+  - PulseGrid maintainers (@pulsegrid)
+"""
+
+import contextlib
+import hashlib
+import json
+import multiprocessing
+import os
+import selectors
+import shlex
+import socket
+import subprocess
+from pathlib import Path
+
+import ansible.constants as C
+from ansible.plugins.connection.local import Connection as LocalConnection
+from ansible.utils.display import Display
+
+display = Display()
+
+SERVER = Path(__file__).parents[1] / "plugin_utils" / "warm_server.py"
+# What these change, an interpreter reads before its first line.
+AT_THE_START = ("PYTHON", "LD_", "GLIBC_", "MALLOC_")
+
+
+class Cold(Exception):
+    """Why a command runs as usual."""
+
+
+class Connection(LocalConnection):
+    transport = "pulsegrid.aws.warm"
+
+    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
+        try:
+            python, assigned = interpreter_alone(cmd)
+            if not in_data:
+                raise Cold("it brings no module on its standard input")
+            if self.become and sudoable:
+                raise Cold("become")
+            with connect(python) as server:
+                display.vvv(f"WARM EXEC {cmd}", host=self._play_context.remote_addr)
+                return run(server, {**os.environ, **assigned}, in_data)
+        except Cold as reason:
+            display.vvv(f"WARM: not in the warmed process: {reason}", host=self._play_context.remote_addr)
+            return super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+
+
+def interpreter_alone(cmd: str) -> tuple[str, dict[str, str]]:
+    """The interpreter and the variables of a command that is nothing but `/bin/sh -c 'NAME=value … /path/to/python'`."""
+    try:
+        shell, dash_c, command = shlex.split(cmd)
+        # Ansible adds it for the sake of SSH; it changes neither output nor return code.
+        command = command.strip().removesuffix(" && sleep 0")
+        words = shlex.split(command)
+    except ValueError:
+        raise Cold("the command is more than an interpreter") from None
+    *assignments, python = words or [""]
+    pairs = [assignment.partition("=") for assignment in assignments]
+    # Written again it must be the same text: then a shell would have understood it as we did.
+    again = " ".join([*(f"{name}={shlex.quote(value)}" for name, _, value in pairs), python])
+    if dash_c != "-c" or Path(shell).name not in {"sh", "bash", "dash"} or again != command or not all(name.isidentifier() for name, _, _ in pairs):
+        raise Cold("the command is more than an interpreter")
+    if not (os.path.isabs(python) and Path(python).name.startswith("python") and os.access(python, os.X_OK)):
+        raise Cold(f"{python} is no path of a Python interpreter")
+    if early := [name for name, _, _ in pairs if name.startswith(AT_THE_START)]:
+        raise Cold(f"{early[0]} is read when an interpreter starts")
+    return python, {name: value for name, _, value in pairs}
+
+
+def connect(python: str) -> socket.socket:
+    """A connection to this run's process; where there is none yet, it is started for later tasks."""
+    if not hasattr(os, "pidfd_open"):
+        raise Cold("this system has no pidfd_open")
+    name = hashlib.sha256(f"{python}:{os.getuid()}".encode()).hexdigest()[:12]
+    # A directory of this run alone, mode 0700, which ansible-playbook removes at its end
+    path = Path(C.DEFAULT_LOCAL_TMP) / f"warm-{name}"
+    if len(str(path)) > 100:
+        raise Cold("the path of its socket would be longer than a socket's path may be")
+    server = socket.socket(socket.AF_UNIX)
+    try:
+        server.connect(str(path))
+        return server
+    except (FileNotFoundError, ConnectionRefusedError):
+        server.close()
+    start(python, path)
+    raise Cold("it is not ready yet")
+
+
+def start(python: str, path: Path) -> None:
+    try:
+        os.close(os.open(f"{path}.started", os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError:
+        return  # another task has started it
+    run_of = multiprocessing.parent_process()
+    with contextlib.suppress(OSError):
+        subprocess.Popen(
+            [python, "-B", str(SERVER), str(path), str(run_of.pid if run_of else os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
+
+
+def run(server: socket.socket, environment: dict[str, str], code: bytes) -> tuple[int, bytes, bytes]:
+    """Have the process's fork run the code; return code, standard output and standard error."""
+    mask = os.umask(0)
+    os.umask(mask)
+    task = json.dumps({"environment": environment, "directory": os.getcwd(), "mask": mask}).encode("utf-8", "surrogateescape")
+    out, out_end = os.pipe()
+    error, error_end = os.pipe()
+    try:
+        socket.send_fds(server, [len(task).to_bytes(4, "big") + len(code).to_bytes(4, "big")], [out_end, error_end])
+    finally:
+        os.close(out_end)
+        os.close(error_end)
+    server.sendall(task + code)
+    written: dict[int, bytearray] = {out: bytearray(), error: bytearray()}
+    with selectors.DefaultSelector() as selector:
+        for end in written:
+            selector.register(end, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select():
+                if chunk := os.read(key.fd, 65536):
+                    written[key.fd] += chunk
+                else:
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
+    answer = server.recv(4, socket.MSG_WAITALL)
+    if answer == b"COLD":
+        raise Cold("it brings other versions of modules that are loaded there")
+    if len(answer) < 4:
+        return 250, bytes(written[out]), bytes(written[error]) + b"\nThe warmed process ended before the module did."
+    return int.from_bytes(answer, "big", signed=True), bytes(written[out]), bytes(written[error])
