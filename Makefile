@@ -86,7 +86,7 @@ molecule: .venv/test  ## Each role alone on both emulators at once; BACKEND=moto
 	@trap 'kill $$(jobs -p) 2>/dev/null' INT TERM; \
 	for backend in $(or $(BACKEND),ministack moto); do \
 		mkdir -p .local/molecule/$$backend; \
-		BACKEND=$$backend VIRTUAL_ENV=$(CURDIR)/.local/molecule/$$backend molecule test --all $$([ $$backend = ministack ] || echo --exclude upgrade) 2>&1 \
+		BACKEND=$$backend ANSIBLE_HOME=$(CURDIR)/.local/molecule/$$backend/home molecule test --all $$([ $$backend = ministack ] || echo --exclude upgrade) 2>&1 \
 			| sed -u "s/^/$$backend | /" & \
 	done; \
 	failed=0; for job in $$(jobs -p); do wait $$job || failed=1; done; exit $$failed

@@ -1,4 +1,4 @@
-"""Holds what a scenario called against its role's IAM policy: iam_policy.py ROLE BACKEND, with the actions as a JSON list on standard input.
+"""Holds what a scenario called against its role's IAM policy: iam_policy.py ROLE BACKEND-SCENARIO, with the actions as a JSON list on standard input.
 
 Fails where the role's iam_policy.json does not allow one of them. With UPDATE_IAM_POLICIES=1 it writes the policy instead. What the policy had stays in it
 until a recording of every backend is at hand (in .local/iam): then the policy is what those measured, and what is used no longer goes (make iam-policies).
@@ -15,11 +15,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 from contracts import policies
 
 
-def main(role: str, backend: str, used: list[str]) -> str:
+def main(role: str, recording: str, used: list[str]) -> str:
     if not used:
-        return f"{role}: no action was recorded on {backend}: was the recorder asked?"
+        return f"{role}: no action was recorded in {recording}: was the recorder asked?"
     if os.environ.get("UPDATE_IAM_POLICIES"):
-        policies.update(role, backend, used)
+        policies.update(role, recording, used)
         return ""
     file = policies.path(role)
     policy = json.loads(file.read_text()) if file.exists() else policies.document([])

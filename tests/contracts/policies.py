@@ -46,14 +46,14 @@ def missing(policy: dict[str, Any], used: Iterable[str]) -> list[str]:
     return sorted(lacking | {f"{PASS_ROLE} to {service}" for service in services} | {f"{LINKED_ROLE} of {service}" for service in linked})
 
 
-def update(role: str, backend: str, used: Iterable[str]) -> None:
-    """Writes a role's policy after a scenario was recorded."""
+def update(role: str, recording: str, used: Iterable[str]) -> None:
+    """Writes a role's policy after a scenario was recorded; recording is the backend, and the scenario where a role has several (moto-vpc_existing)."""
     recordings = CHECKOUT / ".local" / "iam" / role
     recordings.mkdir(parents=True, exist_ok=True)
-    (recordings / f"{backend}.json").write_text(json.dumps(sorted(used)))
+    (recordings / f"{recording}.json").write_text(json.dumps(sorted(used)))
     recorded = {file.stem: set(json.loads(file.read_text())) for file in recordings.glob("*.json")}
     measured = set().union(*recorded.values(), TABLE["unmeasured"].get(role, []))
-    path(role).write_text(render(document(measured if recorded.keys() >= BACKENDS else measured | read(role))))
+    path(role).write_text(render(document(measured if {name.partition("-")[0] for name in recorded} >= BACKENDS else measured | read(role))))
 
 
 def document(used: Iterable[str]) -> dict[str, Any]:
