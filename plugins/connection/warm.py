@@ -46,6 +46,7 @@ import multiprocessing
 import os
 import selectors
 import shlex
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -58,7 +59,7 @@ display = Display()
 
 SERVER = Path(__file__).parents[1] / "plugin_utils" / "warm_server.py"
 # What these change, an interpreter reads before its first line.
-AT_THE_START = ("PYTHON", "LD_", "GLIBC_", "MALLOC_")
+AT_THE_START = ("PYTHON", "LD_", "GLIBC_", "MALLOC_", "LC_", "LANG")
 
 
 class Cold(Exception):
@@ -66,7 +67,8 @@ class Cold(Exception):
 
 
 class Connection(LocalConnection):
-    transport = "pulsegrid.aws.warm"
+    # Ansible looks for it: tasks run in the playbook's directory, and the controller is not rebooted.
+    transport = "local"
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         try:
@@ -77,7 +79,7 @@ class Connection(LocalConnection):
                 raise Cold("become")
             with connect(python) as server:
                 display.vvv(f"WARM EXEC {cmd}", host=self._play_context.remote_addr)
-                return run(server, {**os.environ, **assigned}, in_data)
+                return run(server, {**os.environ, **assigned}, os.fsdecode(self.cwd or os.getcwd()), in_data)
         except Cold as reason:
             display.vvv(f"WARM: not in the warmed process: {reason}", host=self._play_context.remote_addr)
             return super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
@@ -112,14 +114,20 @@ def connect(python: str) -> socket.socket:
     name = hashlib.sha256(f"{python}:{os.getuid()}".encode()).hexdigest()[:12]
     # A directory of this run alone, mode 0700, which ansible-playbook removes at its end
     path = Path(C.DEFAULT_LOCAL_TMP) / f"warm-{name}"
-    if len(str(path)) > 100:
-        raise Cold("the path of its socket would be longer than a socket's path may be")
     server = socket.socket(socket.AF_UNIX)
     try:
-        server.connect(str(path))
+        # By way of a descriptor: a socket's path may have 107 bytes only.
+        directory = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
+        try:
+            server.connect(f"/proc/self/fd/{directory}/{path.name}")
+        finally:
+            os.close(directory)
         return server
     except (FileNotFoundError, ConnectionRefusedError):
         server.close()
+    except OSError as error:
+        server.close()
+        raise Cold(f"it is not reached: {error}") from None
     start(python, path)
     raise Cold("it is not ready yet")
 
@@ -132,7 +140,7 @@ def start(python: str, path: Path) -> None:
     run_of = multiprocessing.parent_process()
     with contextlib.suppress(OSError):
         subprocess.Popen(
-            [python, "-B", str(SERVER), str(path), str(run_of.pid if run_of else os.getpid())],
+            [python, "-B", str(SERVER), str(path), str(run_of.pid if run_of else os.getpid()), *amazon_aws()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -141,11 +149,23 @@ def start(python: str, path: Path) -> None:
         )
 
 
-def run(server: socket.socket, environment: dict[str, str], code: bytes) -> tuple[int, bytes, bytes]:
+def amazon_aws() -> list[str]:
+    """The directory that has the ansible_collections with the amazon.aws which this run uses."""
+    try:
+        from ansible.utils.collection_loader import AnsibleCollectionConfig
+
+        paths = [Path(path) for path in AnsibleCollectionConfig.collection_paths]
+    except (ImportError, AttributeError, TypeError):
+        return []  # tasks load its utilities themselves
+    roots = [path.parent if path.name == "ansible_collections" else path for path in paths]
+    return [str(root) for root in roots if (root / "ansible_collections/amazon/aws").is_dir()][:1]
+
+
+def run(server: socket.socket, environment: dict[str, str], directory: str, code: bytes) -> tuple[int, bytes, bytes]:
     """Have the process's fork run the code; return code, standard output and standard error."""
     mask = os.umask(0)
     os.umask(mask)
-    task = json.dumps({"environment": environment, "directory": os.getcwd(), "mask": mask}).encode("utf-8", "surrogateescape")
+    task = json.dumps({"environment": environment, "directory": directory, "mask": mask}).encode("utf-8", "surrogateescape")
     out, out_end = os.pipe()
     error, error_end = os.pipe()
     try:
@@ -170,4 +190,7 @@ def run(server: socket.socket, environment: dict[str, str], code: bytes) -> tupl
         raise Cold("it brings other versions of modules that are loaded there")
     if len(answer) < 4:
         return 250, bytes(written[out]), bytes(written[error]) + b"\nThe warmed process ended before the module did."
-    return int.from_bytes(answer, "big", signed=True), bytes(written[out]), bytes(written[error])
+    code = int.from_bytes(answer, "big", signed=True)
+    if code < 0:  # A signal ended it. With local it is a shell that tells so.
+        return 128 - code, bytes(written[out]), bytes(written[error]) + f"{signal.strsignal(-code)}\n".encode()
+    return code, bytes(written[out]), bytes(written[error])

@@ -1,7 +1,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The warmed process of the connection plugin warm: warm_server.py SOCKET PID. It runs Python code in forks of itself until the process PID ends.
+"""The warmed process of the connection plugin warm: warm_server.py SOCKET PID [COLLECTIONS]. It runs Python code in forks of itself until PID ends.
 
-A request is the lengths of a JSON object (environment, directory, mask) and of the code, with two file descriptors (standard output and error), then both of them.
+A request is the lengths of a JSON object (environment, directory, mask) and of the code and two descriptors (standard output, error), then both of them.
 The answer is the fork's return code, as subprocess has it, or COLD where nothing was run, because the task brings modules other than those loaded here.
 """
 
@@ -17,6 +17,7 @@ import selectors
 import signal
 import socket
 import sys
+import time
 import types
 import zipfile
 import zipimport
@@ -30,6 +31,10 @@ LOADED = (
     "ansible.module_utils._internal._json._profiles._module_legacy_m2c",
     "ansible.module_utils._internal._json._profiles._module_modern_m2c",
     "ansible.module_utils._internal._json._profiles._module_modern_c2m",
+    *(
+        f"ansible_collections.amazon.aws.plugins.module_utils.{name}"
+        for name in ("modules", "botocore", "retries", "tagging", "transformation", "waiters", "policy", "arn", "ec2", "elbv2", "iam", "rds", "s3")
+    ),
     "boto3",
     "boto3.session",
     "botocore.endpoint",
@@ -50,12 +55,16 @@ COLD = b"COLD"
 models: dict[Any, Any] = {}
 
 
-def load() -> None:
+def load(collections: list[str]) -> None:
+    installed = list(sys.path)
+    sys.path += collections
     for name in LOADED:
         try:
             importlib.import_module(name)
         except ImportError:
             continue
+    # Tasks bring what they need of collections: nothing else of them is to be found.
+    sys.path[:] = installed
 
 
 def remember_models(report: int) -> None:
@@ -142,7 +151,10 @@ class Server:
     def listen(self) -> None:
         self.listener = socket.socket(socket.AF_UNIX)
         unfinished = f"{self.path}.unfinished"
-        self.listener.bind(unfinished)
+        # By way of a descriptor: a socket's path may have 107 bytes only.
+        directory = os.open(Path(unfinished).parent, os.O_PATH | os.O_CLOEXEC)
+        self.listener.bind(f"/proc/self/fd/{directory}/{Path(unfinished).name}")
+        os.close(directory)
         os.chmod(unfinished, 0o600)
         self.listener.listen(128)
         os.rename(unfinished, self.path)
@@ -208,6 +220,7 @@ def become_the_task(connection: socket.socket) -> bytes:
     os.umask(task["mask"])
     os.environ.clear()
     os.environ.update(task["environment"])
+    time.tzset()
     sys.argv[:] = [""]
     sys.path[0] = ""
     sys.meta_path.insert(0, BroughtAlong())
@@ -221,7 +234,7 @@ def become_the_task(connection: socket.socket) -> bytes:
 if __name__ == "__main__":
     server_pid = os.getpid()
     server = Server(sys.argv[1], int(sys.argv[2]))
-    load()
+    load(sys.argv[3:])
     remember_models(server.report)
     gc.collect()
     gc.freeze()

@@ -59,7 +59,8 @@ def without(value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[dict[str, Any], str]]:
-    return {name: results(tmp_path_factory.mktemp("warm"), name) for name in ("local", "pulsegrid.aws.warm")}
+    directory = tmp_path_factory.mktemp("warm")
+    return {name: results(directory, name) for name in ("local", "pulsegrid.aws.warm")}
 
 
 @pytest.mark.parametrize("name", [task["name"] for task in TASKS])
@@ -73,6 +74,29 @@ def test_tasks_run_in_the_process_and_say_so(both: dict[str, tuple[dict[str, Any
     assert output.count("WARM EXEC") >= len(TASKS) - 4
     assert "not in the warmed process: it is not ready yet" in output
     assert "not in the warmed process: it brings no module on its standard input" in output or "more than an interpreter" in output
+
+
+def test_a_module_that_a_signal_ends_has_the_code_that_local_gives_it(tmp_path: Path) -> None:
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library/killed.py").write_text(
+        "import os\n\nfrom ansible.module_utils.basic import AnsibleModule\n\nAnsibleModule({})\nos.kill(os.getpid(), 9)\n"
+    )
+    (tmp_path / "library/zone.py").write_text(
+        "import time\n\nfrom ansible.module_utils.basic import AnsibleModule\n\nAnsibleModule({}).exit_json(zone=time.strftime('%z', time.localtime(0)))\n"
+    )
+    tasks = [
+        *TASKS[:2],
+        {"name": "killed", "killed": {}, "ignore_errors": True},
+        {"name": "zone", "zone": {}, "environment": {"TZ": "XYZ-5"}},
+    ]
+    found = {name: results(tmp_path, name, tasks=tasks, ANSIBLE_LIBRARY=str(tmp_path / "library")) for name in ("local", "pulsegrid.aws.warm")}
+    local, warm = (found[name][0] for name in found)
+
+    assert warm["killed"] == local["killed"]
+    assert local["killed"][1]["rc"] == 137
+    assert warm["zone"] == local["zone"]
+    assert local["zone"][1]["zone"] == "+0500"
+    assert found["pulsegrid.aws.warm"][1].count("WARM EXEC") == 3
 
 
 def test_become_runs_as_usual(tmp_path: Path) -> None:
@@ -113,14 +137,13 @@ def test_a_module_utility_of_ones_own_is_used(tmp_path: Path) -> None:
     assert "it brings other versions of modules" in output
 
 
-def processes() -> set[int]:
-    found = subprocess.run(["pgrep", "-f", "warm_server.py"], capture_output=True, text=True, check=False)
+def processes(temporary: Path) -> set[int]:
+    found = subprocess.run(["pgrep", "-f", f"warm_server.py {temporary}"], capture_output=True, text=True, check=False)
     return {int(pid) for pid in found.stdout.split()}
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_outlives_a_run_that_is_killed(tmp_path: Path, number: int) -> None:
-    before = processes()
     playbook = tmp_path / "long.yml"
     marker = str(tmp_path / "marker")
     tasks = [*TASKS[:2], {"name": "long", "ansible.builtin.command": f"sh -c 'touch {marker}; exec sleep 600'"}]
@@ -131,13 +154,17 @@ def test_nothing_outlives_a_run_that_is_killed(tmp_path: Path, number: int) -> N
         ["ansible-playbook", "-i", "one,", str(playbook)],
         cwd=CHECKOUT, env=clean_environment(ANSIBLE_PIPELINING="1", ANSIBLE_LOCAL_TEMP=str(temporary)), start_new_session=True, stdout=subprocess.DEVNULL,
     ) as play:  # fmt: skip
-        until(lambda: os.path.exists(marker))
-        sockets = [path for path in temporary.rglob("warm-*") if path.is_socket()]
-        assert [path.stat().st_mode & 0o077 for path in sockets] == [0]
-        assert sockets[0].parent.stat().st_mode & 0o077 == 0
-        assert processes() - before
+        try:
+            until(lambda: os.path.exists(marker))
+            sockets = [path for path in temporary.rglob("warm-*") if path.is_socket()]
+            assert [path.stat().st_mode & 0o077 for path in sockets] == [0]
+            assert sockets[0].parent.stat().st_mode & 0o077 == 0
+            assert processes(temporary)
+        except BaseException:
+            play.kill()
+            raise
         play.send_signal(number)
-    until(lambda: not processes() - before)
+    until(lambda: not processes(temporary))
     until(lambda: subprocess.run(["pgrep", "-f", marker], stdout=subprocess.DEVNULL, check=False).returncode == 1)
 
 
