@@ -1,0 +1,146 @@
+"""The connection plugin warm gives every task what local gives it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..conftest import CHECKOUT, clean_environment, run
+
+# A name for each task: its result is compared. The first two give the process time to start.
+TASKS: list[dict[str, Any]] = [
+    {"name": "starting", "ansible.builtin.ping": {}},
+    {"name": "started", "ansible.builtin.wait_for": {"timeout": 3}},
+    {"name": "answers", "ansible.builtin.ping": {}},
+    {"name": "fails", "ansible.builtin.file": {"path": "/nowhere/at/all", "state": "file"}, "ignore_errors": True},
+    {"name": "crashes", "ansible.builtin.ping": {"data": "crash"}, "ignore_errors": True},
+    {"name": "a command fails", "ansible.builtin.command": "sh -c 'echo out; echo error >&2; exit 3'", "ignore_errors": True},
+    {"name": "environment", "ansible.builtin.shell": "echo $WORD", "environment": {"WORD": 'it\'s $HOME `date` "quoted"'}},
+    {"name": "nothing is left of it", "ansible.builtin.shell": "echo [$WORD]"},
+    {"name": "mask", "ansible.builtin.shell": "umask"},
+    {"name": "directory", "ansible.builtin.command": "pwd"},
+    {"name": "standard input is at its end", "ansible.builtin.command": "cat"},
+    {"name": "secret", "ansible.builtin.command": "echo secret", "no_log": True},
+    {"name": "in the background", "ansible.builtin.command": "echo later", "async": 20, "poll": 1},
+    {"name": "our own module", "pulsegrid.aws.source_release": {"path": str(CHECKOUT / "files/backend")}},
+    {"name": "unreadable", "ansible.builtin.stat": {"path": "/", "nonsense": 1}, "ignore_errors": True},
+]
+VOLATILE = re.compile(r"(start|end|delta|ansible_job_id|results_file|atime|finished|elapsed|path)$")
+
+
+def results(tmp_path: Path, connection: str, *arguments: str, tasks: list[dict[str, Any]] = TASKS, **environment: str) -> tuple[dict[str, Any], str]:
+    playbook = tmp_path / f"{connection}.yml"
+    variables = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "connection": connection, "vars": variables, "tasks": tasks}]))
+    options = {"ANSIBLE_PIPELINING": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
+    done = run("ansible-playbook", "-i", "one,", playbook, "-vvv", *arguments, **options, **environment)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    found = {}
+    for name, body in re.findall(r"^TASK \[(.+?)\] \*+\n(.*?)(?=^TASK|^PLAY RECAP)", done.stdout, re.S | re.M):
+        text = re.search(r"^(ok|changed|fatal|failed): \[one\][^{]*(\{.*?^\})", body, re.S | re.M)
+        found[name] = (text[1], without(json.loads(text[2]))) if text else body
+    return found, done.stdout
+
+
+def without(value: Any) -> Any:
+    """The result without what differs from run to run."""
+    if isinstance(value, dict):
+        return {key: without(item) for key, item in value.items() if not VOLATILE.search(key) and key not in {"exception", "invocation"}}
+    return value
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[dict[str, Any], str]]:
+    directory = tmp_path_factory.mktemp("warm")  # the same, since it is where tasks run
+    return {name: results(directory, name) for name in ("local", "pulsegrid.aws.warm")}
+
+
+@pytest.mark.parametrize("name", [task["name"] for task in TASKS])
+def test_a_task_has_the_result_that_local_gives_it(both: dict[str, tuple[dict[str, Any], str]], name: str) -> None:
+    assert both["pulsegrid.aws.warm"][0][name] == both["local"][0][name]
+
+
+def test_tasks_run_in_the_process_and_say_so(both: dict[str, tuple[dict[str, Any], str]]) -> None:
+    output = both["pulsegrid.aws.warm"][1]
+
+    assert output.count("WARM EXEC") >= len(TASKS) - 4
+    assert "WARM not used: " in output
+
+
+def test_become_runs_as_usual(tmp_path: Path) -> None:
+    become = tmp_path / "become"
+    become.write_text('#!/bin/sh\nshift $(($# - 3))\nexec "$@"\n')
+    become.chmod(0o755)
+    tasks = [*TASKS[:2], {"name": "as somebody", "ansible.builtin.ping": {}, "become": True, "become_exe": str(become), "become_method": "sudo"}]
+    _, output = results(tmp_path, "pulsegrid.aws.warm", tasks=tasks)
+
+    assert output.count("WARM EXEC") == 2
+    assert "WARM not used: become" in output
+
+
+def test_kept_files_run_as_usual(tmp_path: Path) -> None:
+    _, output = results(tmp_path, "pulsegrid.aws.warm", tasks=TASKS[:3], ANSIBLE_KEEP_REMOTE_FILES="1", ANSIBLE_REMOTE_TMP=str(tmp_path / "kept"))
+
+    assert "WARM EXEC" not in output
+    assert list((tmp_path / "kept").rglob("AnsiballZ_ping.py"))
+
+
+def test_a_module_utility_of_ones_own_is_used(tmp_path: Path) -> None:
+    """The process has ansible.module_utils.basic loaded; a task that brings another one gets that."""
+    own = tmp_path / "module_utils"
+    own.mkdir()
+    import ansible.module_utils.basic as basic
+
+    text = Path(basic.__file__).read_text()
+    (own / "basic.py").write_text(
+        text.replace("class AnsibleModule(", "OWN = 1\n\n\nclass AnsibleModule(")
+    )
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library/own.py").write_text(
+        "from ansible.module_utils import basic\n\n\ndef main():\n    basic.AnsibleModule({}).exit_json(own=hasattr(basic, 'OWN'))\n\n\nmain()\n"
+    )
+    tasks = [*TASKS[:2], {"name": "own", "own": {}}]
+    found, _ = results(tmp_path, "pulsegrid.aws.warm", tasks=tasks, ANSIBLE_MODULE_UTILS=str(own), ANSIBLE_LIBRARY=str(tmp_path / "library"))
+
+    assert found["own"][1]["own"] is True
+
+
+def processes() -> set[int]:
+    found = subprocess.run(["pgrep", "-f", "warm_server.py"], capture_output=True, text=True, check=False)
+    return {int(pid) for pid in found.stdout.split()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_outlives_a_run_that_is_killed(tmp_path: Path, number: int) -> None:
+    before = processes()
+    playbook = tmp_path / "long.yml"
+    marker = str(tmp_path / "marker")
+    tasks = [*TASKS[:2], {"name": "long", "ansible.builtin.command": f"sh -c 'touch {marker}; exec sleep 600'"}]
+    variables = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "connection": "pulsegrid.aws.warm", "vars": variables, "tasks": tasks}]))
+    with subprocess.Popen(
+        ["ansible-playbook", "-i", "one,", str(playbook)],
+        cwd=CHECKOUT, env=clean_environment(ANSIBLE_PIPELINING="1"), start_new_session=True, stdout=subprocess.DEVNULL,
+    ) as play:  # fmt: skip
+        try:
+            until(lambda: os.path.exists(marker))
+            assert processes() - before
+        finally:
+            os.killpg(play.pid, number)
+    until(lambda: not processes() - before)
+    until(lambda: subprocess.run(["pgrep", "-f", marker], stdout=subprocess.DEVNULL, check=False).returncode == 1)
+
+
+def until(condition: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
