@@ -16,8 +16,9 @@ description:
     reaches another.
   - Modules that the process has loaded are used only where the task brings the same ones, byte by byte.
   - Whatever it cannot do runs as M(ansible.builtin.local#connection) would run it, which C(-vvv) says; another interpreter than Python, C(become), tasks in
-    the background (C(async)), tasks without pipelining (C(ANSIBLE_KEEP_REMOTE_FILES)), C(PYTHON*) and C(LD_*) variables in a task's environment, and systems
-    other than Linux are among that.
+    the background (C(async)), tasks without pipelining (C(ANSIBLE_KEEP_REMOTE_FILES)), C(PYTHON*), C(LD_*) and locale variables in a task's environment, and
+    systems other than Linux are among that.
+  - A task whose worker ends before it (its C(timeout)) runs on, as with M(ansible.builtin.local#connection), at most until the run ends.
 notes:
   - It takes effect with pipelining alone (C(pipelining = true) in C(ansible.cfg), or C(ANSIBLE_PIPELINING=true)).
 options:
@@ -170,10 +171,14 @@ def run(server: socket.socket, environment: dict[str, str], directory: str, code
     error, error_end = os.pipe()
     try:
         socket.send_fds(server, [len(task).to_bytes(4, "big") + len(code).to_bytes(4, "big")], [out_end, error_end])
+        server.sendall(task + code)
+    except OSError as failure:  # It runs nothing that it has not read to the end.
+        os.close(out)
+        os.close(error)
+        raise Cold(f"it does not take the task: {failure}") from None
     finally:
         os.close(out_end)
         os.close(error_end)
-    server.sendall(task + code)
     written: dict[int, bytearray] = {out: bytearray(), error: bytearray()}
     with selectors.DefaultSelector() as selector:
         for end in written:
@@ -185,7 +190,10 @@ def run(server: socket.socket, environment: dict[str, str], directory: str, code
                 else:
                     selector.unregister(key.fd)
                     os.close(key.fd)
-    answer = server.recv(4, socket.MSG_WAITALL)
+    try:
+        answer = server.recv(4, socket.MSG_WAITALL)
+    except ConnectionError:
+        answer = b""
     if answer == b"COLD":
         raise Cold("it brings other versions of modules that are loaded there")
     if len(answer) < 4:
