@@ -32,7 +32,7 @@ LISTS = {
     "acm": {"list_certificates": ("CertificateSummaryList", "CertificateArn", None)},
     "route53": {"list_hosted_zones": ("HostedZones", "Id", None)},
     "ecr": {"describe_repositories": ("repositories", "repositoryName", None)},
-    "ecs": {"list_clusters": ("clusterArns", None, None), "list_task_definitions": ("taskDefinitionArns", None, None)},
+    "ecs": {"describe_clusters": ("clusters", "clusterArn", lambda it: it["status"] == "ACTIVE"), "list_task_definitions": ("taskDefinitionArns", None, None)},
     "s3": {"list_buckets": ("Buckets", "Name", None)},
     "lambda": {"list_functions": ("Functions", "FunctionName", None)},
     "scheduler": {"list_schedules": ("Schedules", "Name", None)},
@@ -49,6 +49,8 @@ for service, operations in LISTS.items():
     client = boto3.client(service)
     for operation, (key, name, counts) in operations.items():
         arguments = {"Scope": "Local"} if operation == "list_policies" else {}
+        if operation == "describe_clusters":  # AWS, too, lists removed ones for a while
+            arguments = {"clusters": client.list_clusters()["clusterArns"]}
         for resource in getattr(client, operation)(**arguments).get(key) or []:
             if counts is None or counts(resource):
                 print(service, operation.partition("_")[2], resource[name] if name else resource)

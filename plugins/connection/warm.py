@@ -7,7 +7,7 @@ name: warm
 version_added: 0.2.0
 short_description: Run modules on the controller in forks of one warmed process
 description:
-  - Does what M(ansible.builtin.local#connection) does, with the same result. A module that goes to Python's standard input (pipelining), as modules of
+  - Does what P(ansible.builtin.local#connection) does, with the same result. A module that goes to Python's standard input (pipelining), as modules of
     C(amazon.aws) do, runs in a fork of a process that has boto3, C(ansible.module_utils) and the service models in use already loaded. What starting Python
     and importing them costs, is paid once in a run.
   - The process belongs to one run of C(ansible-playbook), user and Python interpreter. It is started beside the first task, which like all others until it is
@@ -15,21 +15,21 @@ description:
   - Each task has a fork of its own, with the working directory, the file mode mask and the environment that it would have had, so that nothing of one task
     reaches another.
   - Modules that the process has loaded are used only where the task brings the same ones, byte by byte.
-  - Whatever it cannot do runs as M(ansible.builtin.local#connection) would run it, which C(-vvv) says; another interpreter than Python, C(become), tasks in
+  - Whatever it cannot do runs as P(ansible.builtin.local#connection) would run it, which C(-vvv) says; another interpreter than Python, C(become), tasks in
     the background (C(async)), tasks without pipelining (C(ANSIBLE_KEEP_REMOTE_FILES)), C(PYTHON*), C(LD_*) and locale variables in a task's environment, and
     systems other than Linux are among that.
-  - A task whose worker ends before it (its C(timeout)) runs on, as with M(ansible.builtin.local#connection), at most until the run ends.
+  - A task whose worker ends before it (its C(timeout)) runs on, as with P(ansible.builtin.local#connection), at most until the run ends.
 notes:
   - It takes effect with pipelining alone (C(pipelining = true) in C(ansible.cfg), or C(ANSIBLE_PIPELINING=true)).
 options:
   become_success_timeout:
-    description: As in M(ansible.builtin.local#connection).
+    description: As in P(ansible.builtin.local#connection).
     type: int
     default: 10
     vars:
       - name: ansible_local_become_success_timeout
   become_strip_preamble:
-    description: As in M(ansible.builtin.local#connection).
+    description: As in P(ansible.builtin.local#connection).
     type: bool
     default: true
     vars:
@@ -98,14 +98,14 @@ def interpreter_alone(cmd: str) -> tuple[str, dict[str, str]]:
     *assignments, python = words or [""]
     pairs = [assignment.partition("=") for assignment in assignments]
     # Written again it must be the same text: then a shell would have understood it as we did.
-    again = " ".join([*(f"{name}={shlex.quote(value)}" for name, _, value in pairs), python])
-    if dash_c != "-c" or Path(shell).name not in {"sh", "bash", "dash"} or again != command or not all(name.isidentifier() for name, _, _ in pairs):
+    again = " ".join([*(f"{name}={shlex.quote(value)}" for name, _unused, value in pairs), python])
+    if dash_c != "-c" or Path(shell).name not in {"sh", "bash", "dash"} or again != command or not all(name.isidentifier() for name, _unused, _unused in pairs):
         raise Cold("the command is more than an interpreter")
     if not (os.path.isabs(python) and Path(python).name.startswith("python") and os.access(python, os.X_OK)):
         raise Cold(f"{python} is no path of a Python interpreter")
-    if early := [name for name, _, _ in pairs if name.startswith(AT_THE_START)]:
+    if early := [name for name, _unused, _unused in pairs if name.startswith(AT_THE_START)]:
         raise Cold(f"{early[0]} is read when an interpreter starts")
-    return python, {name: value for name, _, value in pairs}
+    return python, {name: value for name, _unused, value in pairs}
 
 
 def connect(python: str) -> socket.socket:
@@ -184,7 +184,7 @@ def run(server: socket.socket, environment: dict[str, str], directory: str, code
         for end in written:
             selector.register(end, selectors.EVENT_READ)
         while selector.get_map():
-            for key, _ in selector.select():
+            for key, _unused in selector.select():
                 if chunk := os.read(key.fd, 65536):
                     written[key.fd] += chunk
                 else:

@@ -125,7 +125,7 @@ class BroughtAlong(importlib.abc.MetaPathFinder):
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], bytes]:
-    header, descriptors, _, _ = socket.recv_fds(connection, 8, 2)
+    header, descriptors, *_unused = socket.recv_fds(connection, 8, 2)
     header += connection.recv(8 - len(header), socket.MSG_WAITALL) if len(header) < 8 else b""
     sizes = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")
     task, code = (connection.recv(size, socket.MSG_WAITALL) for size in sizes)
@@ -163,21 +163,21 @@ class Server:
     def serve(self) -> socket.socket:
         """Accept tasks for ever; in a fork, answers the connection of the task that it is for."""
         while True:
-            for key, _ in self.selector.select(5):
+            for key, _unused in self.selector.select(5):
                 if connection := key.data(key.fd):
                     return connection
             if not os.path.exists(self.path):
                 self.end(0)  # the run's directory is gone
 
     def accept(self, _descriptor: int) -> socket.socket | None:
-        connection, _ = self.listener.accept()
+        connection, _unused = self.listener.accept()
         pid = os.fork()
         if pid == 0:
             os.setpgid(0, 0)
             self.selector.close()
             for descriptor in (self.run, self.misses, self.listener.fileno(), *self.tasks):
                 os.close(descriptor)
-            for _, other in self.tasks.values():
+            for _unused, other in self.tasks.values():
                 other.close()
             return connection
         descriptor = os.pidfd_open(pid)
@@ -189,7 +189,7 @@ class Server:
         pid, connection = self.tasks.pop(descriptor)
         self.selector.unregister(descriptor)
         os.close(descriptor)
-        _, status = os.waitpid(pid, 0)
+        _unused, status = os.waitpid(pid, 0)
         try:
             connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
         except OSError:
@@ -205,7 +205,7 @@ class Server:
         gc.freeze()
 
     def end(self, _descriptor: int) -> None:
-        for pid, _ in self.tasks.values():
+        for pid, _unused in self.tasks.values():
             try:
                 os.killpg(pid, signal.SIGTERM)
             except ProcessLookupError:

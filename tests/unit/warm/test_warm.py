@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,10 @@ TASKS: list[dict[str, Any]] = [
 VOLATILE = re.compile(r"(start|end|delta|ansible_job_id|results_file|atime|finished|elapsed|path)$")
 
 
-def results(tmp_path: Path, connection: str, *arguments: str, tasks: list[dict[str, Any]] = TASKS, **environment: str) -> tuple[dict[str, Any], str]:
+def results(tmp_path: Path, connection: str, *arguments: str, tasks: Iterable[dict[str, Any]] = (), **environment: str) -> tuple[dict[str, Any], str]:
     playbook = tmp_path / f"{connection}.yml"
-    variables = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "connection": connection, "vars": variables, "tasks": tasks}]))
+    play = {"hosts": "all", "gather_facts": False, "connection": connection, "tasks": list(tasks) or TASKS}
+    playbook.write_text(json.dumps([play | {"vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}}]))
     options = {"ANSIBLE_PIPELINING": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
     done = run("ansible-playbook", "-i", "one,", playbook, "-vvv", *arguments, **options, **environment)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
@@ -104,13 +105,13 @@ def test_become_runs_as_usual(tmp_path: Path) -> None:
     become.write_text('#!/bin/sh\nshift $(($# - 3))\nexec "$@"\n')
     become.chmod(0o755)
     tasks = [*TASKS[:2], {"name": "as somebody", "ansible.builtin.ping": {}, "become": True, "become_exe": str(become), "become_method": "sudo"}]
-    _, output = results(tmp_path, "pulsegrid.aws.warm", tasks=tasks)
+    output = results(tmp_path, "pulsegrid.aws.warm", tasks=tasks)[1]
 
     assert output.count("WARM EXEC") <= 1
 
 
 def test_kept_files_run_as_usual(tmp_path: Path) -> None:
-    _, output = results(tmp_path, "pulsegrid.aws.warm", tasks=TASKS[:3], ANSIBLE_KEEP_REMOTE_FILES="1", ANSIBLE_REMOTE_TMP=str(tmp_path / "kept"))
+    output = results(tmp_path, "pulsegrid.aws.warm", tasks=TASKS[:3], ANSIBLE_KEEP_REMOTE_FILES="1", ANSIBLE_REMOTE_TMP=str(tmp_path / "kept"))[1]
 
     assert "WARM EXEC" not in output
     assert list((tmp_path / "kept").rglob("AnsiballZ_ping.py"))
@@ -120,7 +121,7 @@ def test_a_module_utility_of_ones_own_is_used(tmp_path: Path) -> None:
     """The process has ansible.module_utils.basic loaded; a task that brings another one gets that."""
     own = tmp_path / "module_utils"
     own.mkdir()
-    import ansible.module_utils.basic as basic
+    from ansible.module_utils import basic
 
     text = Path(basic.__file__).read_text()
     (own / "basic.py").write_text(
