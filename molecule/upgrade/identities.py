@@ -1,9 +1,13 @@
-"""Prints, as JSON, by what AWS tells the resources of an environment from others of the same names: a resource that was replaced has another identity."""
+"""Prints, as JSON, by what AWS tells the resources of an environment from others of the same names: a resource that was replaced has another identity.
+
+identities.py NAME [FILE]: with FILE, what it printed earlier, it fails where one of those is not there any more.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import boto3
 
@@ -42,3 +46,9 @@ identities = {
 for what, identity in identities.items():
     assert identity, f"The previous release has made no {what}"
 print(json.dumps(identities, sort_keys=True))
+
+if len(sys.argv) > 2:
+    for what, before in json.loads(Path(sys.argv[2]).read_text()).items():
+        now = identities[what]
+        kept = set(before) <= set(now) if isinstance(before, list) else now == before
+        assert kept, f"{what}: was {before}, is {now}"

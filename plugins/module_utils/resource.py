@@ -140,8 +140,9 @@ class Resource:
         tags = self.params.get("tags")
         if tags is None:
             return None
+        tags = {key: str(value) for key, value in tags.items()}
         have = (current or {}).get("Tags") or {}
-        return dict(tags) if self.params["purge_tags"] else {**have, **tags}
+        return tags if self.params["purge_tags"] else {**have, **tags}
 
     def tag_changes(self, current: dict[str, Any], wanted: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
         """Tags to set and tag keys to remove."""

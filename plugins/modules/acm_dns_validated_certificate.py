@@ -151,7 +151,8 @@ class Certificate(Resource):
             found = self.find("list_tags_for_certificate", CertificateArn=arn)
             tags = boto3_tag_list_to_ansible_dict((found or {}).get("Tags") or [])
             details = self.find("describe_certificate", CertificateArn=arn) if tags.get("Name") == self.name else None
-            if details:
+            # An imported one with this name is somebody else's, and its private key would go with it.
+            if details and details["Certificate"].get("Type", "AMAZON_ISSUED") == "AMAZON_ISSUED":
                 certificate = details["Certificate"]
                 names = sorted(map(plain, certificate.get("SubjectAlternativeNames") or [certificate["DomainName"]]))
                 yield {"CertificateArn": arn, "DomainNames": names, "Status": certificate["Status"], "Tags": tags}
@@ -199,7 +200,10 @@ class Certificate(Resource):
             self.call("remove_tags_from_certificate", CertificateArn=arn, Tags=[{"Key": key} for key in to_remove])
 
     def _certificate(self, arn: str) -> dict[str, Any]:
-        certificate = self.call("describe_certificate", CertificateArn=arn)["Certificate"]
+        found = self.find("describe_certificate", CertificateArn=arn)
+        if found is None:  # requested a moment ago: AWS knows it some seconds later
+            return {"Status": "PENDING_VALIDATION"}
+        certificate = found["Certificate"]
         if certificate["Status"] not in USABLE:
             reason = certificate.get("FailureReason", certificate["Status"])
             self.module.fail_json(msg=f"{self.kind} {self.name}: AWS did not issue it for {', '.join(self.names)}: {reason}")

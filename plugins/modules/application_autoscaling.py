@@ -256,8 +256,9 @@ class Scaling(Resource):
         if current is None:
             return asked
         have = {key: current[key] for key in asked}
-        by_actions = [asked | given(action["ScalableTargetAction"]) for name, action in actions.items() if current["ScheduledActions"].get(name) == action]
-        return have if have in by_actions else asked
+        set_by = [given(action["ScalableTargetAction"]) for name, action in actions.items() if current["ScheduledActions"].get(name) == action]
+        # Actions may set one bound each
+        return have if all(have[key] in {asked[key], *(bounds[key] for bounds in set_by if key in bounds)} for key in have) else asked
 
     def wanted_policy(self, policy: dict[str, Any]) -> dict[str, Any]:
         metric = {"PredefinedMetricType": policy["metric"]}

@@ -96,6 +96,11 @@ flow_log:
 
 from typing import Any
 
+try:
+    import botocore.exceptions
+except ImportError:
+    pass  # AnsibleAWSModule reports the missing library
+
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
     TAG_OPTIONS,
@@ -140,14 +145,20 @@ class FlowLog(Resource):
 
     def created(self, wanted: dict[str, Any]) -> bool:
         tags = ansible_dict_to_boto3_tag_list(wanted.get("Tags") or {})
-        answer = self.call(
-            "create_flow_logs",
-            ResourceType="VPC",
-            ResourceIds=[self.params["vpc_id"]],
-            LogDestinationType="cloud-watch-logs",
-            **{key: wanted[key] for key in PROPERTIES},
-            **({"TagSpecifications": [{"ResourceType": "vpc-flow-log", "Tags": tags}]} if tags else {}),
-        )
+        try:
+            answer = self.client.create_flow_logs(
+                aws_retry=True,
+                ResourceType="VPC",
+                ResourceIds=[self.params["vpc_id"]],
+                LogDestinationType="cloud-watch-logs",
+                **{key: wanted[key] for key in PROPERTIES},
+                **({"TagSpecifications": [{"ResourceType": "vpc-flow-log", "Tags": tags}]} if tags else {}),
+            )
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            if "Unable to assume" in str(error):
+                return False
+            self.fail(error, "create flow logs")
+            raise
         errors = [refused["Error"].get("Message", "") for refused in answer.get("Unsuccessful") or []]
         if errors and "assume" not in errors[0]:
             self.module.fail_json(msg=f"{self.kind} {self.name}: could not create flow logs: {errors[0]}")

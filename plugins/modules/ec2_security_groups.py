@@ -274,9 +274,6 @@ class SecurityGroups(Resource):
 
     def remove(self, found: dict[str, dict[str, Any]]) -> None:
         """Groups that name each other can only go when none does any more, and no network interface may have one."""
-        groups = self.groups()
-        for name in found:
-            self.set_rules({"name": name, "ingress": [], "egress": []}, groups)
         ids = [group["GroupId"] for group in found.values()]
         self.wait_until(
             lambda: not self.call("describe_network_interfaces", Filters=[{"Name": "group-id", "Values": ids}])["NetworkInterfaces"],
@@ -284,6 +281,9 @@ class SecurityGroups(Resource):
             self.params["wait_timeout_seconds"],
             interval=15,
         )
+        groups = self.groups()
+        for name in found:
+            self.set_rules({"name": name, "ingress": [], "egress": []}, groups)
         for name, group in found.items():
             self.call("delete_security_group", doing=f"delete {name}", GroupId=group["GroupId"])
 

@@ -129,7 +129,12 @@ class VpcEndpoints(Resource):
     kind = "VPC endpoints"
     result = "vpc_endpoints"
     # What was made a moment ago is not known everywhere
-    retry_codes = ("InvalidVpcId.NotFound", "InvalidRouteTableId.NotFound", "InvalidSubnetId.NotFound", "InvalidSecurityGroupId.NotFound")
+    retry_codes = (
+        "InvalidVpcID.NotFound",
+        "InvalidRouteTableId.NotFound",
+        "InvalidSubnetId.NotFound",
+        "InvalidSecurityGroupId.NotFound",
+    )
 
     # What there is
 
@@ -160,7 +165,7 @@ class VpcEndpoints(Resource):
         return sorted({(kind, service) for kind, services in types.items() for service in services})
 
     def key_of(self, endpoint: dict[str, Any]) -> Key:
-        return endpoint["VpcEndpointType"], endpoint["ServiceName"].removeprefix(self.prefix)
+        return endpoint["VpcEndpointType"], endpoint.get("ServiceName", "").removeprefix(self.prefix)
 
     @property
     def prefix(self) -> str:

@@ -111,15 +111,17 @@ class AliasRecords(Resource):
         return self.params["target"]
 
     def describe(self) -> dict[str, Any]:
-        records, self.others = [], {}
+        self.found: dict[str, dict[str, Any]] = {}
+        self.others = {}
         for record in self._all_records():
             key = f"{plain(record['Name'])} {record['Type']}"
             target = plain((record.get("AliasTarget") or {}).get("DNSName", ""))
-            if target == plain(self.params["target"]) and record["Type"] in TYPES:
-                records.append(key)
+            # One of several of a name (weighted, by latency) is no record of ours
+            if target == plain(self.params["target"]) and record["Type"] in TYPES and "SetIdentifier" not in record:
+                self.found[key] = record
             else:
                 self.others[key] = target or ", ".join(value["Value"] for value in record.get("ResourceRecords") or [])
-        return {"HostedZoneId": self.zone_id, "Records": sorted(records)}
+        return {"HostedZoneId": self.zone_id, "Records": sorted(self.found)}
 
     def _all_records(self) -> Iterator[dict[str, Any]]:
         start: dict[str, str] = {}
@@ -140,17 +142,18 @@ class AliasRecords(Resource):
         return {"HostedZoneId": self.zone_id, "Records": sorted(f"{name} {kind}" for name in names for kind in TYPES)}
 
     def update(self, current: dict[str, Any], wanted: dict[str, Any]) -> None:
-        changes = [self._change("DELETE", record) for record in current["Records"] if record not in wanted["Records"]]
-        changes += [self._change("CREATE", record) for record in wanted["Records"] if record not in current["Records"]]
+        # Route 53 deletes a record that is given exactly as it is
+        changes = [{"Action": "DELETE", "ResourceRecordSet": self.found[record]} for record in current["Records"] if record not in wanted["Records"]]
+        changes += [self._created(record) for record in wanted["Records"] if record not in current["Records"]]
         answer = self.call("change_resource_record_sets", HostedZoneId=self.zone_id, ChangeBatch={"Changes": changes})
         if self.params["wait"]:
             change = answer["ChangeInfo"]["Id"]
             self.wait_until(lambda: self.call("get_change", Id=change)["ChangeInfo"]["Status"] == "INSYNC", "in sync", self.params["wait_timeout_seconds"])
 
-    def _change(self, action: str, record: str) -> dict[str, Any]:
+    def _created(self, record: str) -> dict[str, Any]:
         name, kind = record.split()
         target = {"HostedZoneId": self.params["target_hosted_zone_id"], "DNSName": self.params["target"], "EvaluateTargetHealth": False}
-        return {"Action": action, "ResourceRecordSet": {"Name": name, "Type": kind, "AliasTarget": target}}
+        return {"Action": "CREATE", "ResourceRecordSet": {"Name": name, "Type": kind, "AliasTarget": target}}
 
 
 def main() -> None:

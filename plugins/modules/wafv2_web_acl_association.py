@@ -84,9 +84,21 @@ class Association(Resource):
         return self.params["resource_arn"]
 
     def describe(self) -> dict[str, Any]:
-        found = self.find("get_web_acl_for_resource", ResourceArn=self.name) if self.name else None
-        acl = (found or {}).get("WebACL") or {}
+        found = self.wait_until(self._known, "known to AWS WAF", self.params["wait_timeout_seconds"]) if self.name else {}
+        acl = found.get("WebACL") or {}
         return {"ResourceArn": self.name, "WebAclArn": acl.get("ARN", ""), "ManagedByFirewallManager": acl.get("ManagedByFirewallManager", False)}
+
+    def _known(self) -> dict[str, Any] | None:
+        """What AWS WAF says of the resource; None where it does not know it yet, as it may a just-made load balancer."""
+        try:
+            return self.client.get_web_acl_for_resource(aws_retry=True, ResourceArn=self.name)
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            code = error.response["Error"]["Code"] if isinstance(error, botocore.exceptions.ClientError) else ""
+            if code in self.not_found:
+                return {"WebACL": None}
+            if code != "WAFUnavailableEntityException":
+                self.fail(error, "get its web ACL")
+        return None
 
     def wanted(self, current: dict[str, Any] | None) -> dict[str, Any]:
         wanted = self.params["web_acl_arn"]

@@ -58,6 +58,25 @@ def test_it_is_requested_validated_and_issued_once(cloud, zone) -> None:
     assert cloud.mutations == []
 
 
+def test_aws_knows_a_requested_one_some_seconds_later(cloud, monkeypatch) -> None:
+    refusing(monkeypatch, "DescribeCertificate", "ResourceNotFoundException", 2)
+
+    assert cloud.run(module, **options())["certificate"]["status"] == "ISSUED"
+
+
+def test_an_imported_one_of_the_same_name_stays(cloud, monkeypatch) -> None:
+    call = botocore.client.BaseClient._make_api_call
+    cloud.run(module, **options())
+
+    def imported(client, operation, parameters):
+        answer = call(client, operation, parameters)
+        return answer | {"Certificate": answer["Certificate"] | {"Type": "IMPORTED"}} if operation == "DescribeCertificate" else answer
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", imported)
+    assert not cloud.run(module, name="test", state="absent")["changed"]
+    assert len(certificates(cloud)) == 1
+
+
 def test_other_names_are_another_certificate_and_the_old_one_goes_when_asked(cloud) -> None:
     cloud.run(module, **options())
     other = options(domain_names=["shop.example.com"])

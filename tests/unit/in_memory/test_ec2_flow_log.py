@@ -3,6 +3,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import botocore.client
+import botocore.exceptions
 import pytest
 from ansible_collections.pulsegrid.aws.plugins.modules import ec2_flow_log as module
 
@@ -68,25 +70,42 @@ def test_it_is_removed_once_and_another_log_group_s_stays(network: Network) -> N
     assert not network.run(state="absent")["changed"]
 
 
-def test_it_waits_for_its_role(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([{"Unsuccessful": [{"Error": {"Message": "Unable to assume given IAM role"}}]}, {"FlowLogIds": ["fl-1"]}])
-    calls: list[str] = []
+def answering(monkeypatch: pytest.MonkeyPatch, *answers: Any) -> list[str]:
+    """CreateFlowLogs answers these, or raises them, and there is no flow log before; the operations that were called."""
+    call, left, calls = botocore.client.BaseClient._make_api_call, iter(answers), []
 
-    def call(self: Any, operation: str, **arguments: Any) -> dict[str, Any]:
+    def answer(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
         calls.append(operation)
-        return {"FlowLogs": []} if operation == "describe_flow_logs" else next(answers)
+        if operation != "CreateFlowLogs":
+            return call(client, operation, parameters)
+        answer = next(left)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-    monkeypatch.setattr(module.FlowLog, "call", call)
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", answer)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
+    return calls
+
+
+def refusal(message: str) -> Exception:
+    return botocore.exceptions.ClientError({"Error": {"Code": "InvalidParameter", "Message": message}}, "CreateFlowLogs")
+
+
+NOT_YET = "Unable to assume given IAM role"
+
+
+def test_it_waits_for_its_role(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = answering(monkeypatch, refusal(NOT_YET), {"Unsuccessful": [{"Error": {"Message": NOT_YET}}]}, {"FlowLogIds": ["fl-1"]})
 
     assert network.run(role_arn=ROLE)["changed"]
-    assert calls.count("create_flow_logs") == 2
+    assert calls.count("CreateFlowLogs") == 3
 
 
-def test_a_refusal_ends_the_module(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    def call(self: Any, operation: str, **arguments: Any) -> dict[str, Any]:
-        return {"FlowLogs": [], "Unsuccessful": [{"Error": {"Message": "no such log group"}}]}
+@pytest.mark.parametrize("answer", [refusal("no such log group"), {"Unsuccessful": [{"Error": {"Message": "no such log group"}}]}])
+def test_a_refusal_ends_the_module(network: Network, monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
+    answering(monkeypatch, answer)
 
-    monkeypatch.setattr(module.FlowLog, "call", call)
-
-    assert "no such log group" in network.run(role_arn=ROLE, fails=True)["msg"]
+    failed = network.run(role_arn=ROLE, fails=True)
+    assert "no such log group" in failed["msg"]
+    assert "could not create flow logs" in failed["msg"]

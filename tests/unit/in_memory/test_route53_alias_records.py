@@ -47,6 +47,21 @@ def test_a_name_that_is_no_longer_listed_goes_and_others_stay(cloud, zone) -> No
     assert not cloud.run(module, **options())["changed"]
 
 
+def test_a_record_goes_as_it_is_and_a_weighted_one_is_somebody_else_s(cloud, zone, monkeypatch) -> None:
+    alias = {"HostedZoneId": CLOUDFRONT, "DNSName": TARGET}
+    add(cloud, zone, Name="www.example.com", Type="A", AliasTarget=alias | {"EvaluateTargetHealth": True})
+    add(cloud, zone, Name="api.example.com", Type="A", SetIdentifier="blue", Weight=1, AliasTarget=alias | {"EvaluateTargetHealth": False})
+    sent = []
+    call = module.AliasRecords.call
+    monkeypatch.setattr(module.AliasRecords, "call", lambda self, *words, **more: sent.append(more.get("ChangeBatch")) or call(self, *words, **more))
+
+    assert cloud.run(module, **options())["changed"]
+    [change] = [change for batch in sent if batch for change in batch["Changes"]]
+    assert change["Action"] == "DELETE"
+    assert change["ResourceRecordSet"]["AliasTarget"]["EvaluateTargetHealth"] is True
+    assert [record.split()[0] for record in records(cloud, zone)] == ["api.example.com."]
+
+
 def test_a_record_of_somebody_else_is_not_overwritten(cloud, zone) -> None:
     add(cloud, zone, Name="www.example.com", Type="A", TTL=60, ResourceRecords=[{"Value": "192.0.2.1"}])
     refused = cloud.run(module, fails=True, **options("www.example.com"))

@@ -81,3 +81,9 @@ def test_it_is_removed_once(cloud) -> None:
     assert cloud.run(module, name="test", state="absent")["changed"]
     assert cloud.client("sns").list_topics()["Topics"] == []
     assert not cloud.run(module, name="test", state="absent")["changed"]
+
+
+def test_a_tag_s_number_is_text(cloud) -> None:
+    tags = {"CostCenter": 4711, "Billed": True}
+    assert cloud.run(module, name="numbers", tags=tags)["topic"]["tags"] == {"CostCenter": "4711", "Billed": "True"}
+    assert not cloud.run(module, name="numbers", tags=tags)["changed"]

@@ -42,5 +42,5 @@ def test_a_web_acl_that_is_not_there_is_an_error(cloud, acl) -> None:
 def test_what_firewall_manager_associated_stays(cloud, acl, monkeypatch) -> None:
     cloud.run(module, resource_arn=BALANCER, web_acl_arn=acl)
     found = {"WebACL": {"ARN": acl, "ManagedByFirewallManager": True}}
-    monkeypatch.setattr(module.Association, "find", lambda *_arguments, **_options: found)
+    monkeypatch.setattr(module.Association, "_known", lambda _self: found)
     assert not cloud.run(module, resource_arn=BALANCER)["changed"]
