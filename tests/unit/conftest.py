@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import threading
@@ -67,3 +68,26 @@ def run(*command: str | Path, cwd: Path = CHECKOUT, **environment: str) -> subpr
     return subprocess.run(
         [str(word) for word in command], cwd=cwd, env=clean_environment(**environment), text=True, capture_output=True, timeout=120, check=False
     )
+
+
+def refused_by(role: str, right: dict[str, object], wrong: list[tuple[dict[str, object], str]], api: CountingApi, directory: Path) -> None:
+    """The role refuses each of the wrong inputs, with what is said beside it, and calls nothing."""
+    tasks = [
+        {
+            "name": f"Case {number}",
+            "vars": variables,
+            "block": [{"ansible.builtin.include_role": {"name": f"pulsegrid.aws.{role}", "apply": {"check_mode": False}}}],
+            "rescue": [{"ansible.builtin.debug": {"msg": f"refused {number}"}}],
+        }
+        for number, (variables, _said) in enumerate(wrong)
+    ]
+    environment = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{api.port}", "AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nobody"}
+    play = {"hosts": "localhost", "gather_facts": False, "vars": right, "environment": environment, "tasks": tasks}
+    (directory / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+    result = run("ansible-playbook", directory / "play.yml")
+
+    said = " ".join(result.stdout.split() + result.stderr.split())
+    for number, (_variables, explanation) in enumerate(wrong):
+        assert f"refused {number}" in said, f"case {number} was not refused: {said}"
+        assert explanation in said
+    assert api.requests == []

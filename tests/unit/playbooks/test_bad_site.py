@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from ..conftest import run
+from ..conftest import refused_by
 
 RIGHT = {"pulsegrid_name": "shop-dev", "pulsegrid_region": "eu-central-1", "pulsegrid_tags": {}}
 WRONG = [
@@ -27,28 +26,5 @@ WRONG = [
 ]
 
 
-def refused(number: int, variables: dict[str, object]) -> dict[str, object]:
-    return {
-        "name": f"Case {number}",
-        "vars": variables,
-        "block": [{"ansible.builtin.include_role": {"name": "pulsegrid.aws.static_site", "apply": {"check_mode": False}}}],
-        "rescue": [{"ansible.builtin.debug": {"msg": f"refused {number}"}}],
-    }
-
-
 def test_wrong_inputs_are_refused_and_explained(api, tmp_path: Path) -> None:
-    play = {
-        "hosts": "localhost",
-        "gather_facts": False,
-        "vars": RIGHT,
-        "environment": {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{api.port}", "AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nobody"},
-        "tasks": [refused(number, variables) for number, (variables, _said) in enumerate(WRONG)],
-    }
-    (tmp_path / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
-    result = run("ansible-playbook", tmp_path / "play.yml")
-
-    said = " ".join(result.stdout.split() + result.stderr.split())
-    for number, (_variables, expected) in enumerate(WRONG):
-        assert f"refused {number}" in said, expected
-        assert expected in said, said
-    assert api.requests == []
+    refused_by("static_site", RIGHT, WRONG, api, tmp_path)
