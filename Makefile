@@ -83,13 +83,14 @@ unit: .venv/test .venv/npm .venv/go  ## Plugins, Lambda, playbooks without a clo
 
 # The previous release cannot run on moto, which has no CloudFront response headers policies.
 molecule: .venv/test  ## Each role alone on both emulators at once; BACKEND=moto or BACKEND=ministack for one of them
-	@trap 'kill $$(jobs -p) 2>/dev/null' INT TERM; \
+	@running=(); trap 'kill "$${running[@]}" 2>/dev/null' INT TERM; \
 	for backend in $(or $(BACKEND),ministack moto); do \
 		mkdir -p .local/molecule/$$backend; \
-		BACKEND=$$backend ANSIBLE_HOME=$(CURDIR)/.local/molecule/$$backend/home molecule test --all $$([ $$backend = ministack ] || echo --exclude upgrade) 2>&1 \
-			| sed -u "s/^/$$backend | /" & \
+		BACKEND=$$backend ANSIBLE_HOME=$(CURDIR)/.local/molecule/$$backend/home molecule test --all $$([ $$backend = ministack ] || echo --exclude upgrade) \
+			> >(sed -u "s/^/$$backend | /") 2>&1 & \
+		running+=($$!); \
 	done; \
-	failed=0; for job in $$(jobs -p); do wait $$job || failed=1; done; exit $$failed
+	failed=0; for job in "$${running[@]}"; do wait $$job || failed=1; done; exit $$failed
 
 e2e: .venv/test .venv/npm .venv/go .venv/chromium  ## The three playbooks on a fresh local cloud, with a browser
 	pytest -v tests/e2e
