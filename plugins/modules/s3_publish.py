@@ -6,22 +6,32 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: s3_publish
 version_added: 0.1.0
-short_description: Publish a directory as a web site in an S3 bucket
+short_description: Publish a directory as a web site in an S3 bucket, or put a release of it back
 description:
   - Uploads what differs from what is published, with the right headers and in the right order, and invalidates what CloudFront may have cached.
   - M(community.aws.s3_sync) sends one request after the other and one C(HEAD) for each file, has one cache header for all files, no charset and no order,
     compares ETags that are no checksum once an object is encrypted with a KMS key, and is skipped in check mode.
-  - Immutable files go first, then the others, HTML last. At no moment does a page that is served refer to a file that is not there yet.
-  - What is published is known from one listing of the bucket and from a manifest in the bucket (I(manifest_key)), which holds for every object the digest of
+  - New files go first, then those that replace others, then HTML, and C(index.html) of the root last. At no moment does a page that is served refer to a file
+    that is not there yet. A file whose name does not change with its content is of the new release a moment before the page is; where that matters, let its
+    name change.
+  - What is published is known from one listing of the bucket and from a manifest in the bucket (O(manifest_key)), which holds for every object the digest of
     the content and headers that were uploaded and the ETag that S3 gave the object. An object is unchanged when its ETag is still that one and
     the digest is that of the local file. So encryption, multipart uploads and clocks do not matter, a changed header is a change, and an object that
-    somebody overwrote is put right. The manifest is written last. A run that was interrupted is completed by the next.
-  - Objects that are not in the directory stay, as pages that are open in browsers still ask for the previous release's files. See I(purge).
+    somebody overwrote is put right. The manifest is written last. A run that was interrupted is completed by the next, be it of another release.
+  - Each version of the manifest is a release. The files of the last O(releases) releases stay, as pages that are open in browsers still ask for them. Files
+    that only older ones had are deleted. Nothing else in the bucket ever is.
+  - O(restore) puts a release back without its directory, by copies from the versions that the bucket keeps. It checks that all of them are there before it
+    changes anything.
 options:
   src:
-    description: The directory to publish. It must contain at least one file.
+    description: The directory to publish. It must contain at least one file, and none of more than 5 GiB. One of O(src) and O(restore) is required.
     type: path
-    required: true
+  restore:
+    description:
+      - The release to put back, by its name or id; V(previous) for the one that was served before, leaving out those that were rolled back from. After a
+        publication that was interrupted V(previous) is the release before it, after a rollback that was interrupted it is that rollback's.
+      - The bucket must have versions, and keep them.
+    type: str
   bucket:
     description: Name of the bucket.
     type: str
@@ -34,6 +44,27 @@ options:
     description: Key of the manifest, which should be outside of what is served.
     type: str
     required: true
+  release:
+    description: What is published. A release whose files are those that are published already is no change.
+    type: dict
+    default: {}
+    suboptions:
+      name:
+        description: By what name it can be put back. By default its id, which comes from the content.
+        type: str
+        default: ""
+      commit:
+        description: The commit it was built from.
+        type: str
+        default: ""
+      by:
+        description: Who publishes it.
+        type: str
+        default: ""
+  releases:
+    description: Of how many releases the files stay and can be put back, from 1 to 25. The current one is one of them.
+    type: int
+    default: 5
   immutable_patterns:
     description: Shell patterns of the paths, relative to I(src), whose name changes with their content.
     type: list
@@ -56,15 +87,17 @@ options:
         description: For everything else.
         type: str
         default: public, max-age=300
-  purge:
-    description: Whether to delete objects that this module published and that are no longer in the directory. Other objects are never deleted.
-    type: bool
-    default: false
   distribution_id:
     description:
       - Id of the CloudFront distribution in which the changed paths are invalidated.
-      - An invalidation that fails is a warning, as the files are published; the next run publishes these files again and repeats it.
+      - An invalidation that fails is a warning, as the files are published; the next run repeats it.
     type: str
+  max_invalidation_paths:
+    description:
+      - When there are more changed paths, those of a directory become one path with a wildcard, with as few wildcards as it takes. Files in the root stay
+        single paths. CloudFront charges for each path beyond 1,000 a month and takes 3,000 at a time.
+    type: int
+    default: 100
   wait:
     description: Whether to wait until the invalidation has reached every edge location. That it has not in time is a warning.
     type: bool
@@ -87,6 +120,8 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
   - pulsegrid.aws.attributes
+  - pulsegrid.aws.lock
+  - pulsegrid.aws.progress
 author:
   - PulseGrid maintainers (@pulsegrid)
 """
@@ -99,34 +134,82 @@ EXAMPLES = r"""
     prefix: site
     manifest_key: manifest.json
     distribution_id: "{{ static_site_outputs.distribution_id }}"
+    release: {name: 3f2a9c1, by: deployer}
+
+- name: The site is the one before
+  pulsegrid.aws.s3_publish:
+    restore: previous
+    bucket: "{{ static_site_outputs.bucket_name }}"
+    prefix: site
+    manifest_key: manifest.json
+    distribution_id: "{{ static_site_outputs.distribution_id }}"
 """
 
 RETURN = r"""
+release:
+  description: What is served now.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: Comes from the paths, contents and headers of its files.
+      type: str
+    name:
+      description: Its name.
+      type: str
+    commit:
+      description: The commit it was built from.
+      type: str
+    by:
+      description: Who published it.
+      type: str
+    at:
+      description: When it was published first.
+      type: str
+    index_sha256:
+      description: SHA-256 of C(index.html) of the root; empty where there is none.
+      type: str
+    withdrawn:
+      description: Whether it was rolled back from.
+      type: bool
+  sample: {"id": "2023df0cce8c", "name": "3f2a9c1", "commit": "", "by": "deployer", "at": "2026-11-25T12:00:00Z", "index_sha256": "", "withdrawn": false}
 uploaded:
-  description: Keys of the objects that were uploaded.
+  description: Keys of the first 1,000 objects that were uploaded or put back.
   returned: success
   type: list
   elements: str
   sample: [site/assets/index-4f1c2a.js, site/index.html]
+uploaded_count:
+  description: How many that are.
+  returned: success
+  type: int
+  sample: 2
 unchanged:
   description: How many files were published already.
   returned: success
   type: int
   sample: 41
 deleted:
-  description: Keys of the objects that were deleted.
+  description: Keys of the first 1,000 objects that were deleted.
   returned: success
   type: list
   elements: str
   sample: []
+deleted_count:
+  description: How many that are.
+  returned: success
+  type: int
+  sample: 0
 changed_paths:
-  description: Paths that were served before and answer otherwise now. A changed C(index.html) also stands for its directory.
+  description:
+    - Paths that were served before and answer otherwise now, as they are invalidated (see O(max_invalidation_paths)). A changed C(index.html) also stands for
+      its directory.
   returned: success
   type: list
   elements: str
   sample: [/, /index.html]
 bytes:
-  description: How much was uploaded, in bytes.
+  description: How much was uploaded or put back, in bytes.
   returned: success
   type: int
   sample: 1431655

@@ -98,6 +98,7 @@ def test_a_policy_of_the_same_meaning_is_no_change(cloud) -> None:
         ({"public_access_block": {"block_public_policy": False}}, "PutPublicAccessBlock"),
         ({"lifecycle_rules": [OLD_LOGS, OLD_VERSIONS]}, "PutBucketLifecycleConfiguration"),
         ({"lifecycle_rules": [{**OLD_VERSIONS, "expired_object_delete_marker": False}]}, "PutBucketLifecycleConfiguration"),
+        ({"lifecycle_rules": [{**OLD_VERSIONS, "newer_noncurrent_versions": 20}]}, "PutBucketLifecycleConfiguration"),
         ({"lifecycle_rules": []}, "DeleteBucketLifecycle"),
         ({"tags": {"a": "2"}}, "PutBucketTagging"),
         ({"tags": {}, "purge_tags": True}, "DeleteBucketTagging"),
@@ -193,6 +194,11 @@ def test_writes_wait_until_aws_knows_bucket_and_principal(cloud, monkeypatch) ->
 def test_a_malformed_policy_fails_at_once(cloud, monkeypatch) -> None:
     refusing(monkeypatch, "PutBucketPolicy", "MalformedPolicy", "Policy has invalid resource", times=1)
     assert "could not put bucket policy" in cloud.run(module, fails=True, **options())["msg"]
+
+
+@pytest.mark.parametrize("wrong", [{"newer_noncurrent_versions": 101}, {"newer_noncurrent_versions": 5, "noncurrent_version_expiration_days": None}])
+def test_so_many_old_versions_are_no_rule(cloud, wrong) -> None:
+    assert "allowed are 1 to 100" in cloud.run(module, fails=True, **options(lifecycle_rules=[{**OLD_VERSIONS, **wrong}]))["msg"]
 
 
 def test_a_rule_expires_objects_or_markers(cloud) -> None:

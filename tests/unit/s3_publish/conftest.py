@@ -82,7 +82,7 @@ class Site:
     @property
     def served(self) -> dict[str, str]:
         there = self.s3.bucket
-        return {key.removeprefix("site/"): there.objects[key][-1].body.decode() for key in there.keys() if key.startswith("site/")}
+        return {key.removeprefix("site/"): there.objects[key][-1].body.decode() for key in there.listed() if key.startswith("site/")}
 
     def body(self, key: str) -> str:
         return self.s3.bucket.objects[key][-1].body.decode()

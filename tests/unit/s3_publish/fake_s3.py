@@ -45,7 +45,7 @@ class Bucket:
         versions = self.objects.get(key)
         return None if not versions or versions[-1].marker else versions[-1]
 
-    def keys(self) -> list[str]:
+    def listed(self) -> list[str]:
         return sorted(key for key in self.objects if self.current(key))
 
 
@@ -240,7 +240,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def ListObjectsV2(self, bucket: str, key: str, query: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
         there, prefix = self.server.buckets[bucket], query.get("prefix", "")
-        keys = [key for key in there.keys() if key.startswith(prefix)]
+        keys = [key for key in there.listed() if key.startswith(prefix)]
         start = bisect_right(keys, query["continuation-token"]) if "continuation-token" in query else 0
         page, more = keys[start : start + 1000], len(keys) > start + 1000
         items = []
