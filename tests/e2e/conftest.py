@@ -162,7 +162,7 @@ def until(condition: Any, what: str, seconds: float = READY_SECONDS) -> Any:
 
 
 @contextmanager
-def steady_requests(cloud: Cloud) -> Iterator[list[Any]]:
+def steady_requests(cloud: Cloud, pause_seconds: float = 0.02) -> Iterator[list[Any]]:
     """Requests one after another, as long as it is entered; each answer's status, or the error, is in the list."""
     answers: list[Any] = []
     stop = threading.Event()
@@ -173,7 +173,7 @@ def steady_requests(cloud: Cloud) -> Iterator[list[Any]]:
                 answers.append(cloud.get("/api/v1/health").status_code)
             except requests.RequestException as error:
                 answers.append(repr(error))
-            time.sleep(0.02)
+            time.sleep(pause_seconds)
 
     thread = threading.Thread(target=loop)
     thread.start()
