@@ -3,15 +3,15 @@ through CloudFront; `first` is the first release of a service of its own, at the
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,10 @@ class Failure:
 FAILURES = {
     "crash_at_start": Failure(r"exit code 3", (r"configuration refused: leaving with 3",), "exit:3"),
     "crash_after_20_s": Failure(
-        r"exit code 4", (r"the connection pool is exhausted",), "late:20", variables={"ecs_service_steady_seconds": 25, "ecs_service_failures_before_giving_up": 1}
+        r"exit code 4",
+        (r"the connection pool is exhausted",),
+        "late:20",
+        variables={"ecs_service_steady_seconds": 25, "ecs_service_failures_before_giving_up": 1},
     ),
     "out_of_memory": Failure(r"out of memory.*exit code 137", (r"OutOfMemoryError", r"loading everything into memory"), "memory"),
     "image_missing": Failure(
@@ -225,3 +228,150 @@ def test_a_smoke_request_that_fails_rolls_back(api: Service) -> None:
     assert api.revision == before
     assert api.cloud.get("/api/v1/smoke").status_code == 200
     assert run.seconds < CERTAIN_SECONDS
+
+
+# What a deploy says while it runs
+
+
+def test_a_deploy_says_how_it_goes_while_it_goes(api: Service) -> None:
+    run = api.deploy(release="says")
+
+    said = run.when(r"\d+ of 2 tasks run, .* healthy targets")
+    assert len(said) > 2
+    assert said[-1] - said[0] > 2, "the lines came all at once"
+    assert said[-1] < run.when(r"^changed: .*")[-1] - 0.5
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", run.output)
+    assert api.cloud.get("/api/v1/health").json()["release"] == "says"
+
+
+def test_the_same_again_does_nothing_and_a_new_secret_value_redeploys(api: Service) -> None:
+    secrets = api.cloud.client("secretsmanager")
+    secret = api.cloud.outputs["database"]["secret_arn"]
+    before = secrets.get_secret_value(SecretId=secret)["SecretString"]
+    database = {"pulsegrid_backend_secrets": {"DB_PASSWORD": f"{secret}:password::"}}
+    api.deploy(release="secret", **database)
+    revision = api.revision
+    unchanged = api.deploy(release="secret", **database)
+    assert unchanged.changes == []
+    assert api.revision == revision
+
+    password = "another-" + "x" * 40
+    try:
+        secrets.put_secret_value(SecretId=secret, SecretString=json.dumps(json.loads(before) | {"password": password}))
+        run = api.deploy(release="secret", **database)
+    finally:
+        secrets.put_secret_value(SecretId=secret, SecretString=before)
+    assert api.revision != revision
+    assert api.cloud.get("/api/v1/health").json()["secret"] == len(password)
+    assert password not in run.output
+
+
+# One at a time
+
+
+def lock_of(cloud: Cloud) -> bool:
+    return any(each["Key"] == "deploy.lock" for each in cloud.client("s3").list_objects_v2(Bucket=cloud.outputs["site"]["bucket_name"]).get("Contents", []))
+
+
+def test_of_two_deploys_at_once_one_deploys_and_the_other_says_who_does(api: Service) -> None:
+    def deploy(who: str) -> Run:
+        return api.deploy(release=who, ok=False, pulsegrid_deployer=who, pulsegrid_why=f"the release of {who}", ecs_service_steady_seconds=20)
+
+    with meanwhile(lambda: deploy("Ada")) as ada:
+        grace = deploy("Grace")
+    runs = {"Ada": ada.result(), "Grace": grace}
+
+    [winner] = [who for who, run in runs.items() if run.code == 0]
+    [refused] = [run for who, run in runs.items() if who != winner]
+    assert refused.code == 2
+    assert re.search(rf"held by {winner} since \d{{4}}-.*\(the release of {winner}\)", refused.reason), refused.reason
+    assert re.search(r"expires at .* unlock\.yml", refused.reason), refused.reason
+    assert api.cloud.get("/api/v1/health").json()["release"] == winner
+    assert not lock_of(api.cloud)
+
+
+def descendants(pid: int) -> set[int]:
+    children: dict[int, list[int]] = {}
+    for line in subprocess.run(["ps", "-eo", "ppid=,pid="], capture_output=True, text=True, check=True).stdout.splitlines():
+        parent, child = map(int, line.split())
+        children.setdefault(parent, []).append(child)
+    found, new = set(), {pid}
+    while new:
+        found |= new
+        new = {child for parent in new for child in children.get(parent, [])} - found
+    return found
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    for pid in descendants(process.pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_deploy_that_is_killed_is_completed_by_the_next(api: Service) -> None:
+    before = api.revision
+    started: list[subprocess.Popen[str]] = []
+    with meanwhile(
+        lambda: api.deploy(release="killed", ok=False, started=started.append, pulsegrid_deployer="Ada", pulsegrid_why="killed", ecs_service_steady_seconds=60)
+    ) as deploy:
+        until(lambda: api.revision != before, "the new revision is rolled out", 60)
+        kill(started[0])
+        assert deploy.result().code == -signal.SIGKILL
+
+    refused = api.deploy(release="killed", ok=False)
+    assert refused.code == 2
+    assert re.search(r"held by Ada since .*\(killed\).* expires at .* in \d+ min", refused.reason), refused.reason
+    unlocked = api.cloud.playbook("playbooks/unlock.yml")
+    assert re.search(r"removed the deploy lock of Ada", unlocked.output)
+
+    completed = api.deploy(release="killed")
+    assert completed.when(r"\d+ of 2 tasks run")
+    assert len(api.state["deployments"]) == 1
+    assert api.revision == f"{API}:{int(before.partition(':')[2]) + 1}"
+    assert api.cloud.get("/api/v1/health").json()["release"] == "killed"
+
+
+def test_a_freeze_refuses_deploys_until_it_is_ended(api: Service) -> None:
+    before = api.revision
+    api.cloud.playbook("playbooks/lock.yml", pulsegrid_why="stocktaking", pulsegrid_deployer="Ada")
+    try:
+        run = api.deploy(release="frozen", ok=False)
+        assert run.code == 2
+        assert re.search(r"frozen by Ada since .*\(stocktaking\).*unlock\.yml", run.reason), run.reason
+        assert api.revision == before
+    finally:
+        api.cloud.playbook("playbooks/unlock.yml")
+    assert not lock_of(api.cloud)
+
+
+# Back to a release
+
+
+def test_a_release_can_be_returned_to_while_its_image_is_there(api: Service, changed_app: Path) -> None:
+    cloud, ecr = api.cloud, api.cloud.client("ecr")
+    was = running_version(cloud)
+    api.deploy(release="another", pulsegrid_backend_dir=str(changed_app))
+    another, revision = running_version(cloud), api.revision
+    assert another != was
+    with steady_requests(cloud, 0.1) as answers:
+        cloud.playbook("playbooks/rollback_backend.yml", **api.variables)
+        assert running_version(cloud) == was
+        cloud.playbook("playbooks/rollback_backend.yml", pulsegrid_rollback_to=another, **api.variables)
+    assert running_version(cloud) == another
+    assert api.revision == revision
+    assert set(answers) == {200}
+
+    listed = cloud.playbook("playbooks/releases.yml", **api.variables)
+    assert re.search(rf"serving\s+{another}", listed.output)
+    assert re.search(rf"completed\s+{was}", listed.output)
+    assert "failed" in listed.output
+
+    cloud.playbook("playbooks/rollback_backend.yml", pulsegrid_rollback_to=was, **api.variables)
+    ecr.batch_delete_image(repositoryName=API, imageIds=[{"imageTag": another}])
+    for to in ({"pulsegrid_rollback_to": another}, {}):
+        refused = cloud.playbook("playbooks/rollback_backend.yml", ok=False, **to, **api.variables)
+        if to or refused.code:
+            assert refused.code == 2
+            assert re.search(r"image", refused.reason), refused.reason
+            assert was in refused.output
+    assert running_version(cloud) == was
