@@ -39,8 +39,8 @@ options:
   return_to:
     description:
       - The release that is to serve again, by its name, its commit's first digits (4 or more), or its revision such as C(shop:7). RV(selected) is it.
-      - V(previous) is the newest that completed, of another release and an older revision than the one that serves; so that returning twice goes
-        further back.
+      - V(previous) is the one that served before the one that serves now, as it was when that was deployed; so that returning twice goes further back, and a
+        release that was returned from is not returned to. Where a revision does not say what it replaced, it is the newest before it that completed.
       - The module fails, and says what there is, where there is no such release, or more than one, where it failed, or where its image is gone.
     type: str
 extends_documentation_fragment:
@@ -118,6 +118,10 @@ releases:
       description: The image's digest; empty where it is not pinned by it.
       type: str
       sample: sha256:7d0b...
+    replaces:
+      description: The revision that served when it was deployed; V(nothing) for the first one, empty where that is not known.
+      type: str
+      sample: shop:6
     image_in_ecr:
       description: Whether ECR still has the image; null where that is not known.
       type: bool
@@ -151,6 +155,7 @@ from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Reso
 
 SERVING, COMPLETED, FAILED, UNFINISHED = "serving", "completed", "failed", "unfinished"
 PREVIOUS = "previous"
+NOTHING = "nothing"
 COMMIT_DIGITS = 4
 IMAGE = re.compile(r"^(?P<registry>[^/]+)/(?P<repository>[^@:]+)(:(?P<tag>[^@]+))?(@(?P<digest>.+))?$")
 COLUMNS = ("state", "release", "revision", "registered", "by", "commit", "image")
@@ -230,6 +235,7 @@ class Releases(Resource):
             "task_definition_arn": arn,
             "image": image,
             "digest": digest,
+            "replaces": tags.get("Replaces", ""),
             "image_in_ecr": in_ecr,
         }
 
@@ -269,20 +275,32 @@ def newest_of_each(revisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(map(best, by_release.values()), key=lambda each: number(each["revision"]), reverse=True)
 
 
+def before(serving: dict[str, Any], revisions: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """What served before the release that serves."""
+    by_revision = {each["revision"]: each for each in revisions}
+
+    def may_serve(each: dict[str, Any]) -> bool:
+        return each["state"] == COMPLETED and each["release"] != serving["release"]
+
+    each = serving
+    while each["replaces"] in by_revision and number(each["replaces"]) < number(each["revision"]):
+        each = by_revision[each["replaces"]]
+        if may_serve(each):
+            return each
+    if each["replaces"] == NOTHING:
+        return None
+    return next((older for older in revisions if number(older["revision"]) < number(each["revision"]) and may_serve(older)), None)
+
+
 def choose(revisions: list[dict[str, Any]], wanted: str) -> tuple[dict[str, Any], str]:
     """The release to return to, or why there is none."""
     if wanted == PREVIOUS:
         serving = next((each for each in revisions if each["state"] == SERVING), None)
         if serving is None:
             return {}, "none of its releases serves, so there is no previous one. Name the one that is to serve."
-        older = [
-            each
-            for each in revisions
-            if each["state"] == COMPLETED and each["release"] != serving["release"] and number(each["revision"]) < number(serving["revision"])
-        ]
-        if not older:
-            return {}, f"there is no release before {serving['release']} ({serving['revision']}) that completed."
-        chosen = older[0]
+        chosen = before(serving, revisions)
+        if chosen is None:
+            return {}, f"there is no release before {serving['release']} ({serving['revision']}) that completed, among the revisions that were looked at."
     else:
         found = (
             [each for each in revisions if each["revision"] == wanted]

@@ -635,7 +635,7 @@ class Service(Resource):
             return None
         if replaces and not any(each.get("rolloutState") == "FAILED" for each in others):
             return self.revision_arn(current, replaces)
-        return newest["taskDefinition"] if newest["runningCount"] or others else None
+        return newest["taskDefinition"]
 
     @staticmethod
     def revision_arn(current: dict[str, Any], replaced: str) -> str | None:
@@ -794,9 +794,9 @@ class Service(Resource):
         return followed.service
 
     def mark(self, arn: str, state: str) -> None:
-        """The revision says how its release has ended. What was rolled out is no failure because it does not."""
+        """The revision says how its release has ended. What was rolled out is no failure because it does not, and what once was well stays a release."""
         tags = self.known_tags.get(arn, {})
-        if RELEASE not in tags or tags.get(STATE) == state:
+        if RELEASE not in tags or tags.get(STATE) in (state, "completed"):
             return
         try:
             self.client.tag_resource(resourceArn=arn, tags=ecs_tags({STATE: state}), aws_retry=True)

@@ -548,11 +548,21 @@ def test_a_revision_is_put_back_as_it_is(serving: Cloud) -> None:
 
 
 def test_a_revision_that_fails_when_it_is_put_back_is_undone(serving: Cloud) -> None:
-    serving.run("crash:2", fails=True, release=RELEASE)
-    failed = serving.run(task_definition=None, revision="shop:3", fails=True, circuit_breaker=None)
+    serving.run("good:2", release=RELEASE)
+    serving.run("good:3")
+    serving.revisions[f"{REVISION}3"]["containerDefinitions"][0]["image"] = "crash:2"  # what it needs is not there any more
+    failed = serving.run(task_definition=None, revision="shop:3", fails=True)
 
-    assert "shop:2 serves again." in failed["msg"].splitlines()[0]
+    assert "shop:4 serves again." in failed["msg"].splitlines()[0]
+    assert serving.tags[f"{REVISION}3"]["ReleaseState"] == "completed"
     assert serving.counts == (2, 2)
+
+
+def test_a_count_that_was_moved_while_the_first_release_began_stays(cloud: Cloud) -> None:
+    cloud.run("stuck:1", wait=False)
+    cloud.service["desiredCount"] = 5
+    cloud.run("stuck:2", wait=False)
+    assert cloud.counts == (5, 0)
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,9 @@ class Shop:
         given = {"tags": [{"key": key, "value": value} for key, value in tags.items()]} if tags else {}
         return self.ecs.register_task_definition(family=family, containerDefinitions=containers, **given)["taskDefinition"]["taskDefinitionArn"]
 
-    def release(self, name: str, state: str | None = "completed", image: str | None = None) -> str:
-        tags = {"Release": name, "Commit": f"{name}0000", "DeployedBy": "alice"} | ({"ReleaseState": state} if state else {})
-        return self.register(image or self.push(name), **tags)
+    def release(self, name: str, state: str | None = "completed", image: str | None = None, replaces: str | None = None) -> str:
+        tags = {"Release": name, "Commit": f"{name}0000", "DeployedBy": "alice", "ReleaseState": state, "Replaces": replaces}
+        return self.register(image or self.push(name), **{key: value for key, value in tags.items() if value})
 
     def serve(self, arn: str) -> None:
         if self.ecs.describe_services(cluster="shop", services=["shop"])["services"]:
@@ -151,9 +151,27 @@ def test_the_release_to_return_to(deployed: Shop, serving: str, wanted: str, rev
 
 
 @pytest.mark.parametrize(
+    ("serving", "previous"),
+    [
+        ("shop:1", None),  # the first
+        ("shop:2", "shop:1"),
+        ("shop:3", "shop:1"),  # the same release with another environment
+        ("shop:4", "shop:1"),  # was deployed after 3 was returned from; not 3, though that completed too
+        ("shop:5", "shop:4"),
+    ],
+)
+def test_a_release_that_was_returned_from_is_not_returned_to(shop: Shop, serving: str, previous: str | None) -> None:
+    for name, replaces in (("aaaa", "nothing"), ("bbbb", "shop:1"), ("bbbb", "shop:2"), ("cccc", "shop:1"), ("dddd", "shop:4")):
+        shop.release(name, replaces=replaces)
+    shop.serve(serving)
+    result = shop.run(return_to="previous", fails=previous is None)
+    assert result.get("selected", {}).get("revision") == previous
+
+
+@pytest.mark.parametrize(
     ("serving", "wanted", "why"),
     [
-        ("shop:2", "previous", "there is no release before aaaa (shop:2) that completed."),
+        ("shop:2", "previous", "there is no release before aaaa (shop:2) that completed, among the revisions that were looked at."),
         ("shop:7", "ffff", "there is no release, commit or revision 'ffff'."),
         ("shop:7", "aaa", "there is no release, commit or revision 'aaa'."),
         ("shop:7", "cccc", "release cccc (shop:5) failed when it was deployed, and is not put back."),
