@@ -378,3 +378,42 @@ def test_a_release_can_be_returned_to_while_its_image_is_there(api: Service, cha
             assert re.search(r"image", refused.reason), refused.reason
             assert was in refused.output
     assert running_version(cloud) == was
+
+
+# Before anything is changed
+
+
+def test_what_would_fail_is_refused_before_anything_is_changed(api: Service) -> None:
+    secrets = api.cloud.client("secretsmanager")
+    unreadable = secrets.create_secret(Name="pulsegrid-local-unreadable", SecretString="text")["ARN"]
+    state, revisions = api.state, api.revisions()
+    try:
+        run = api.deploy(
+            ok=False,
+            ecs_service_image=REGISTRY_IMAGE.format(port=api.cloud.port, digest="0" * 64),
+            pulsegrid_backend_secrets={"UNREADABLE": unreadable, "MISSING": MISSING_SECRET},
+            ecs_service_port=9090,
+            ecs_service_container_override={
+                "logConfiguration": {
+                    "logDriver": "awslogs",
+                    "options": {"awslogs-group": "/ecs/missing", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "app"},
+                }
+            },
+            ecs_service_subnet_ids=api.cloud.outputs["vpc"]["database_subnet_ids"],
+        )
+    finally:
+        secrets.delete_secret(SecretId=unreadable, ForceDeleteWithoutRecovery=True)
+
+    assert run.code == 2
+    assert re.search(r"would fail, and nothing was changed", run.reason), run.reason
+    for problem in (
+        r"Image .*@sha256:0+ is not in ECR",
+        r"execution role .* may not .*pulsegrid-local-unreadable",
+        r"secret of MISSING does not exist",
+        r"Log group /ecs/missing does not exist",
+        r"Target group .* has port 8080 and container app is to answer on 9090",
+        r"Subnets .* do not reach ECR",
+    ):
+        assert re.search(problem, run.output), f"{problem} is not in\n{run.output[-4000:]}"
+    assert api.revisions() == revisions
+    assert (api.state["taskDefinition"], len(api.state["deployments"])) == (state["taskDefinition"], len(state["deployments"]))
