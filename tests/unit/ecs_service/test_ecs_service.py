@@ -273,6 +273,14 @@ def test_too_much_time(serving: Cloud) -> None:
     assert serving.image(serving.service["taskDefinition"]) == "good"
 
 
+def test_tasks_that_cannot_be_started_time_out_with_what_ecs_says(serving: Cloud) -> None:
+    message = "(service shop) was unable to place a task. Reason: Capacity is unavailable at this time."
+    serving.at(serving.now + 2, lambda: serving.service["events"].insert(0, {"createdAt": serving.date, "message": message}))
+    failed = serving.run("stuck:2", fails=True, wait_timeout_seconds=60)
+
+    assert "Capacity is unavailable at this time" in failed["msg"].splitlines()[0]
+
+
 def test_another_deployment_takes_its_place_and_is_left_alone(serving: Cloud) -> None:
     def somebody_else() -> None:
         arn = f"{ARN}:task-definition/shop:99"
@@ -684,6 +692,17 @@ def test_a_failed_migration_changes_nothing(cloud: Cloud, one_off: type[OneOff],
     assert cloud.mutations == ["register_task_definition", "tag_resource", "deregister_task_definition"]
     newest = list(cloud.revisions)[-1]
     assert (cloud.revisions[newest]["status"], cloud.tags[newest]["ReleaseState"]) == ("INACTIVE", "failed")
+
+
+def test_a_migration_that_could_not_be_run_leaves_no_revision(serving: Cloud, one_off: type[OneOff]) -> None:
+    def refuse() -> None:
+        raise Killed
+
+    one_off.happens = staticmethod(refuse)
+    with pytest.raises(Killed):
+        serving.run("good:2", one_off=MIGRATE)
+    one_off.happens = staticmethod(lambda: None)
+    assert serving.revisions[f"{REVISION}3"]["status"] == "INACTIVE"
 
 
 # The smoke request
