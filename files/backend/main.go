@@ -2,6 +2,7 @@
 //
 //	backend               migrate the database, then serve
 //	backend schedule      migrate the database, then check the services in it again and again
+//	backend migrate       migrate the database, and exit 0 when its schema is current
 //	backend healthcheck   exit 0 when the server on this machine is healthy, else 1
 package main
 
@@ -32,6 +33,13 @@ const (
 
 var version = "dev" // set by the linker
 
+type work func(context.Context, *store.Store, config.Config, *slog.Logger) error
+
+// What is done with a database that has the current schema.
+var commands = map[string]work{"": serve, "schedule": schedule, "migrate": nothing}
+
+var errAskedToStop = errors.New("asked to stop before the database schema was current")
+
 func main() {
 	os.Exit(run(os.Args[1:]))
 }
@@ -40,12 +48,18 @@ func main() {
 func run(args []string) int {
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("version", version)
 
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
+	}
+	work, known := commands[command]
+
 	cfg, err := config.Load(os.Getenv)
 	switch {
-	case len(args) == 1 && args[0] == "healthcheck":
+	case len(args) == 1 && command == "healthcheck":
 		return healthcheck(cfg.Port)
-	case len(args) > 1 || (len(args) == 1 && args[0] != "schedule"):
-		fmt.Fprintln(os.Stderr, "usage: backend [schedule | healthcheck]")
+	case len(args) > 1 || !known:
+		fmt.Fprintln(os.Stderr, "usage: backend [schedule | migrate | healthcheck]")
 		return 2
 	case err != nil:
 		log.Error("the configuration is not valid", "problems", config.Problems(err))
@@ -54,11 +68,8 @@ func run(args []string) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	work := serve
-	if len(args) == 1 {
-		work = schedule
-	}
-	if err := withDatabase(ctx, cfg, log, work); err != nil {
+	err = withDatabase(ctx, cfg, log, work)
+	if err != nil && !(errors.Is(err, errAskedToStop) && command != "migrate") {
 		log.Error("stopped by an error", "error", err.Error(), "reason", store.Reason(err))
 		return 1
 	}
@@ -67,7 +78,7 @@ func run(args []string) int {
 }
 
 // withDatabase works with a database that answers and has the current schema.
-func withDatabase(ctx context.Context, cfg config.Config, log *slog.Logger, work func(context.Context, *store.Store, config.Config, *slog.Logger) error) error {
+func withDatabase(ctx context.Context, cfg config.Config, log *slog.Logger, work work) error {
 	db, err := store.Open(ctx, cfg.Database)
 	if err != nil {
 		return err
@@ -75,20 +86,23 @@ func withDatabase(ctx context.Context, cfg config.Config, log *slog.Logger, work
 	defer db.Close()
 	if err := db.WaitReady(ctx, databaseWait, log); err != nil {
 		if ctx.Err() != nil {
-			return nil
+			return errAskedToStop
 		}
 		return fmt.Errorf("the database did not answer within %s: %w", databaseWait, err)
 	}
 	applied, err := db.Migrate(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil
+			return errAskedToStop
 		}
 		return err
 	}
 	log.Info("the database schema is current", "applied", applied)
 	return work(ctx, db, cfg, log)
 }
+
+// nothing is what is left to do for a command that only migrates.
+func nothing(context.Context, *store.Store, config.Config, *slog.Logger) error { return nil }
 
 // schedule runs until ctx is done.
 func schedule(ctx context.Context, db *store.Store, cfg config.Config, log *slog.Logger) error {

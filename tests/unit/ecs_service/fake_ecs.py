@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """One ECS service, its tasks, load balancer and log, with a clock that only sleeping moves. What a task does is in its image's name:
-good, crash, pull (cannot be pulled), unhealthy (fails the load balancer's check), stuck (never starts)."""
+good, crash, late (crashes after 20 s), oom (takes too much memory), pull (cannot be pulled), secret (has one that is not there), unhealthy (answers the load
+balancer's check with 500), port (listens on another), ill (fails its container's check), stuck (never starts)."""
 
 from __future__ import annotations
 
@@ -12,6 +13,27 @@ from botocore.exceptions import ClientError
 
 ARN = "arn:aws:ecs:eu-central-1:123456789012"
 READING = ("describe", "list", "get")
+POLLING = ("describe_services", "list_tasks", "describe_tasks", "describe_target_health")
+LATE_SECONDS = 20
+# image: stopped reason, stop code, exit code and the container's own reason
+ENDS: dict[str, tuple[str, str, int | None, str]] = {
+    "crash": ("Essential container in task exited", "EssentialContainerExited", 3, ""),
+    "late": ("Essential container in task exited", "EssentialContainerExited", 4, ""),
+    "oom": ("Essential container in task exited", "EssentialContainerExited", 137, "OutOfMemoryError: Container killed due to memory usage"),
+    "pull": ("CannotPullContainerError: pull image manifest has been retried 1 time(s), task {task}", "TaskFailedToStart", None, ""),
+    "secret": (
+        "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret from asm: ResourceNotFoundException, request {task}",
+        "TaskFailedToStart",
+        None,
+        "",
+    ),
+}
+# image: what the load balancer finds
+TARGETS = {
+    "unhealthy": ("Target.ResponseCodeMismatch", "Health checks failed with these codes: [500]"),
+    "port": ("Target.Timeout", "Request timed out"),
+}
+RUNNING = ("good", "late", "unhealthy", "port", "ill")
 
 
 class FakeEcs:
@@ -28,6 +50,7 @@ class FakeEcs:
         self.logs: list[str] = ["starting", "fatal: no database"]
         self.secrets: dict[str, str] = {}  # ARN: current version
         self.parameters: dict[str, int] = {}  # name: version
+        self.tags: dict[str, dict[str, str]] = {}
 
     def __getattr__(self, operation: str) -> Any:
         answer = vars(FakeEcs).get(f"_{operation}")
@@ -57,6 +80,7 @@ class FakeEcs:
 
     def _get_parameters(self, Names: list[str], WithDecryption: bool) -> dict[str, Any]:
         assert not WithDecryption
+        assert len(Names) == len(set(Names)) <= 10
         return {"Parameters": [{"Name": name, "Version": self.parameters[name]} for name in Names if name in self.parameters]}
 
     # The clock
@@ -94,19 +118,23 @@ class FakeEcs:
             return
         primary, wanted = self.primary(), self.service["desiredCount"]
         doing = self.image(primary["taskDefinition"])
-        if doing in ("crash", "pull", "no-release.invalid/none") and wanted:
-            self.start(primary, doing)
-        elif doing in ("good", "unhealthy"):
+        for task in [task for task in self.tasks if task["lastStatus"] == "RUNNING" and self.image(task["taskDefinitionArn"]) == "late"]:
+            if self.date - task["createdAt"] >= timedelta(seconds=LATE_SECONDS):
+                self.end(task, "late")
+        if doing in RUNNING:
             while len(self.running(primary)) < wanted:
                 self.start(primary, doing)
+        elif doing != "stuck" and wanted:
+            self.start(primary, doing)
         for task in self.running(primary)[wanted:]:
             self.stop(task, "Scaling activity initiated by deployment", "ServiceSchedulerInitiated")
         failures = [
             task for task in self.tasks if task["startedBy"] == primary["id"] and task.get("stopCode") in ("TaskFailedToStart", "EssentialContainerExited")
         ]
-        if self.service["deploymentConfiguration"]["deploymentCircuitBreaker"]["enable"] and len(failures) >= 3:
+        breaker = self.service["deploymentConfiguration"]["deploymentCircuitBreaker"]["enable"]
+        if breaker and primary["rolloutState"] == "IN_PROGRESS" and len(failures) >= 3:
             self.roll_back(primary)
-        elif doing == "good" and len(self.running(primary)) == wanted or wanted == 0:
+        elif len(self.running(primary)) == wanted and not any(task["target"] or "healthStatus" in task for task in self.running(primary)):
             primary["rolloutState"] = "COMPLETED"
             for task in self.tasks:
                 if task["startedBy"] != primary["id"] and task["lastStatus"] == "RUNNING":
@@ -129,14 +157,17 @@ class FakeEcs:
             "lastStatus": "RUNNING",
             "attachments": [{"details": [{"name": "privateIPv4Address", "value": f"10.0.0.{number}"}]}],
             "containers": [{"name": "app"}],
-            "healthy": doing == "good",
+            "target": TARGETS.get(doing),
+            **({"healthStatus": "UNHEALTHY"} if doing == "ill" else {}),
         }
         self.tasks.append(task)
-        if doing == "crash":
-            task["containers"][0]["exitCode"] = 3
-            self.stop(task, "Essential container in task exited", "EssentialContainerExited")
-        elif doing != "good" and doing != "unhealthy":
-            self.stop(task, f"CannotPullContainerError: pull image manifest has been retried 1 time(s), task {number:032x}", "TaskFailedToStart")
+        if doing not in RUNNING:
+            self.end(task, doing)
+
+    def end(self, task: dict[str, Any], doing: str) -> None:
+        reason, code, exit_code, why = ENDS.get(doing, ENDS["pull"])
+        task["containers"] = [{"name": "app"} | ({"exitCode": exit_code} if exit_code is not None else {}) | ({"reason": why} if why else {})]
+        self.stop(task, reason.format(task=task["taskArn"].split("/")[-1]), code)
 
     def stop(self, task: dict[str, Any], reason: str, code: str) -> None:
         task.update(lastStatus="STOPPED", stoppedReason=reason, stopCode=code, stoppedAt=self.date)
@@ -165,12 +196,16 @@ class FakeEcs:
     def _describe_services(self, **_where: Any) -> dict[str, Any]:
         return {"services": [self.service] if self.service else []}
 
-    def _describe_task_definition(self, taskDefinition: str) -> dict[str, Any]:
-        return {"taskDefinition": self.revisions[taskDefinition]}
+    def _describe_task_definition(self, taskDefinition: str, include: list[str]) -> dict[str, Any]:
+        arn = taskDefinition if taskDefinition.startswith("arn:") else f"{ARN}:task-definition/{taskDefinition}"
+        if arn not in self.revisions:
+            raise ClientError({"Error": {"Code": "ClientException", "Message": "Unable to describe task definition."}}, "DescribeTaskDefinition")
+        return {"taskDefinition": self.revisions[arn], "tags": [{"key": key, "value": value} for key, value in self.tags.get(arn, {}).items()]}
 
-    def _register_task_definition(self, **definition: Any) -> dict[str, Any]:
+    def _register_task_definition(self, tags: list[dict[str, str]] | None = None, **definition: Any) -> dict[str, Any]:
         number = len(self.revisions) + 1
         arn = f"{ARN}:task-definition/{definition['family']}:{number}"
+        self._tag_resource(arn, tags or [])
         # What AWS adds
         containers = [
             {"cpu": 0, "essential": True, "mountPoints": [], "volumesFrom": [], "environment": [], **each} for each in definition["containerDefinitions"]
@@ -220,7 +255,9 @@ class FakeEcs:
             "TargetHealthDescriptions": [
                 {
                     "Target": {"Id": task["attachments"][0]["details"][0]["value"], "Port": 8080},
-                    "TargetHealth": {"State": "healthy" if task["healthy"] else "unhealthy"},
+                    "TargetHealth": {"State": "unhealthy", "Reason": task["target"][0], "Description": task["target"][1]}
+                    if task["target"]
+                    else {"State": "healthy"},
                 }
                 for task in self.tasks
                 if task["lastStatus"] == "RUNNING"
@@ -247,5 +284,6 @@ class FakeEcs:
             del self.revisions[arn]
         return {"failures": []}
 
-    def _tag_resource(self, **_arguments: Any) -> dict[str, Any]:
+    def _tag_resource(self, resourceArn: str, tags: list[dict[str, str]]) -> dict[str, Any]:
+        self.tags.setdefault(resourceArn, {}).update({tag["key"]: tag["value"] for tag in tags})
         return {}

@@ -1,15 +1,22 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+from contextlib import nullcontext
+from email.message import Message
+from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.pulsegrid.aws.plugins.module_utils import ecs_rollout, task_definition
+from ansible_collections.pulsegrid.aws.plugins.module_utils import ecs_rollout, smoke_request, task_definition
+from ansible_collections.pulsegrid.aws.plugins.module_utils.ecs_one_off import End
 from ansible_collections.pulsegrid.aws.plugins.modules import ecs_service as module
+from botocore.exceptions import ClientError
 
-from .fake_ecs import ARN, FakeEcs
+from .fake_ecs import ARN, POLLING, FakeEcs
 
 TARGET = {"target_group_arn": "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop/1", "container_name": "app", "container_port": 8080}
 
@@ -29,8 +36,10 @@ class Cloud(FakeEcs):
         super().__init__()
         self.monkeypatch = monkeypatch
         monkeypatch.setattr(module.Service, "client_for", lambda _service, _name: self)
-        for patched in (module, ecs_rollout):
+        for patched in (module, ecs_rollout, smoke_request):
             monkeypatch.setattr(patched, "time", self)
+        self.lines: list[str] = []
+        monkeypatch.setattr(module.Progress, "say", lambda _progress, line: self.lines.append(line))
 
     def run(self, image: str | None = None, check: bool = False, fails: bool = False, **options: Any) -> dict[str, Any]:
         outcome: dict[str, Any] = {}
@@ -40,6 +49,7 @@ class Cloud(FakeEcs):
             raise Exit
 
         self.calls.clear()
+        self.lines.clear()
         arguments = {
             "name": "shop",
             "cluster": "shop",
@@ -53,6 +63,7 @@ class Cloud(FakeEcs):
             "_ansible_diff": True,
             **options,
         }
+        arguments = {option: value for option, value in arguments.items() if value is not None}
         with self.monkeypatch.context() as patched, patch_module_args(arguments):
             patched.setattr(basic.AnsibleModule, "fail_json" if fails else "exit_json", end)
             with pytest.raises(Exit):
@@ -166,8 +177,17 @@ def test_a_crashing_first_release_fails_and_leaves_no_task(cloud: Cloud, breaker
     assert cloud.counts == (2, 2)
 
 
+BAD = [
+    ("crash:2", "stopped: Essential container in task exited (container app: exit code 3)"),
+    ("late:2", "stopped: Essential container in task exited (container app: exit code 4)"),
+    ("oom:2", "stopped, out of memory: Essential container in task exited (container app: exit code 137, OutOfMemoryError: Container killed"),
+    ("pull:2", "stopped, the image could not be pulled: CannotPullContainerError: "),
+    ("secret:2", "stopped, a secret could not be read: ResourceInitializationError: "),
+]
+
+
 @pytest.mark.parametrize("breaker", [True, False])
-@pytest.mark.parametrize(("image", "why"), [("crash:2", "exit code 3"), ("pull:2", "CannotPullContainerError")])
+@pytest.mark.parametrize(("image", "why"), BAD)
 def test_a_bad_update_fails_and_what_served_serves_again(serving: Cloud, image: str, why: str, breaker: bool) -> None:
     serving.run("good:1", circuit_breaker=breaker)
     before = serving.service["taskDefinition"]
@@ -175,11 +195,12 @@ def test_a_bad_update_fails_and_what_served_serves_again(serving: Cloud, image: 
 
     assert why in failed["msg"].splitlines()[0]
     assert f"{before.split('/')[-1]} serves again." in failed["msg"].splitlines()[0]
-    assert f"  3 x {'Essential' if 'crash' in image else 'CannotPull'}" in failed["msg"]
+    assert f" x {why.partition(': ')[2]}" in failed["msg"]
     assert failed["msg"].splitlines()[-1] == "Now shop:2 serves with 2 of 2 tasks: good:1"
     assert serving.service["taskDefinition"] == before
     assert serving.counts == (2, 2)
-    assert failed["outcome"] == ("rolled_back" if breaker else "failed")
+    # ECS calls a deployment completed whose tasks run, and looks at it no more
+    assert failed["outcome"] == ("rolled_back" if breaker and image != "late:2" else "failed")
 
 
 def test_the_number_of_failures_that_are_enough(serving: Cloud) -> None:
@@ -195,16 +216,51 @@ def test_a_log_that_cannot_be_read_hides_nothing(serving: Cloud) -> None:
     failed = serving.run("crash:2", fails=True)
 
     assert "exit code 3" in failed["msg"].splitlines()[0]
-    assert "Its log could not be read" in failed["msg"]
+    assert "container app, could not be read: " in failed["msg"]
 
 
-def test_unhealthy_targets_never_end_well(serving: Cloud) -> None:
+@pytest.mark.parametrize(
+    ("image", "why"),
+    [
+        ("unhealthy:2", "Target.ResponseCodeMismatch, Health checks failed with these codes: [500]"),
+        ("port:2", "Target.Timeout, Request timed out"),
+        ("ill:2", "its container's health check fails"),
+    ],
+)
+def test_tasks_that_are_unhealthy_when_their_grace_is_over_fail_at_once(serving: Cloud, image: str, why: str) -> None:
+    serving.run("good:1", health_check_grace_period_seconds=40)
     serving.at(serving.now + 2, lambda: serving.primary().update(rolloutState="COMPLETED"))  # whatever ECS says
-    failed = serving.run("unhealthy:2", fails=True, wait_timeout_seconds=60)
+    began = serving.now
+    failed = serving.run(image, fails=True, health_check_grace_period_seconds=40)
 
-    assert failed["outcome"] == "timed_out"
-    assert "not all of them as healthy targets" in failed["msg"]
-    assert serving.run("good:1")["changed"] is False
+    first_line = failed["msg"].splitlines()[0]
+    assert f"all 2 of its tasks that run are unhealthy, and the grace period of 40 s is over: {why}" in first_line
+    assert f"  2 x {why}" in failed["msg"]
+    assert "  fatal: no database" in failed["msg"]
+    assert any(f"2 unhealthy ({why})" in line for line in serving.lines)
+    assert 40 < serving.now - began < 75
+    assert serving.run("good:1", health_check_grace_period_seconds=40)["changed"] is False
+
+
+def test_a_task_that_was_healthy_is_given_its_time(serving: Cloud) -> None:
+    def recovers() -> None:
+        for task in serving.tasks:
+            task["target"] = None
+
+    serving.at(serving.now + 5, lambda: serving.tasks[-1].update(target=None))
+    serving.at(serving.now + 60, recovers)
+    serving.run("unhealthy:2")
+    assert serving.counts == (2, 2)
+
+
+def test_a_task_that_ecs_stops_for_its_health_says_what_was_found(serving: Cloud) -> None:
+    def stop() -> None:
+        for task in serving.tasks[-2:]:
+            serving.stop(task, "Task failed ELB health checks in (target-group arn:aws:tg)", "ServiceSchedulerInitiated")
+
+    serving.at(serving.now + 5, stop)
+    failed = serving.run("unhealthy:2", fails=True, failures_before_giving_up=2, health_check_grace_period_seconds=60)
+    assert "2 of its tasks stopped, unhealthy: Task failed ELB health checks in (target-group arn:aws:tg): Target.ResponseCodeMismatch" in failed["msg"]
 
 
 def test_too_much_time(serving: Cloud) -> None:
@@ -212,14 +268,15 @@ def test_too_much_time(serving: Cloud) -> None:
     failed = serving.run("stuck:2", fails=True, wait_timeout_seconds=120)
 
     assert failed["outcome"] == "timed_out"
-    assert "it was not steady after 120 s: 0 of 2 tasks run, 0 failed" in failed["msg"]
+    assert "it was not steady after 120 s: 0 of 2 tasks run, 0 pending, 0 failed, 0 of 2 are healthy targets, 2 old." in failed["msg"]
     assert serving.now - began < 150
     assert serving.image(serving.service["taskDefinition"]) == "good"
 
 
 def test_another_deployment_takes_its_place_and_is_left_alone(serving: Cloud) -> None:
     def somebody_else() -> None:
-        serving.revisions[f"{ARN}:task-definition/shop:99"] = serving.revisions[serving.service["taskDefinition"]]
+        arn = f"{ARN}:task-definition/shop:99"
+        serving.revisions[arn] = serving.revisions[serving.service["taskDefinition"]] | {"taskDefinitionArn": arn}
         serving.deploy(f"{ARN}:task-definition/shop:99")
 
     serving.at(serving.now + 2, somebody_else)
@@ -230,12 +287,22 @@ def test_another_deployment_takes_its_place_and_is_left_alone(serving: Cloud) ->
     assert serving.mutations == ["register_task_definition", "update_service"]
 
 
-def test_a_deployment_under_way_is_joined_and_not_undone(serving: Cloud) -> None:
-    serving.run("crash:2", wait=False)
-    joined = serving.run("crash:2", fails=True, circuit_breaker=True, failures_before_giving_up=2)
+@pytest.mark.parametrize("breaker", [True, False])
+def test_a_deployment_under_way_is_joined_and_undone_when_it_fails(serving: Cloud, breaker: bool) -> None:
+    serving.run("good:1", circuit_breaker=breaker)
+    serving.run("crash:2", wait=False, circuit_breaker=breaker)
+    joined = serving.run("crash:2", fails=True, circuit_breaker=breaker)
 
     assert "exit code 3" in joined["msg"]
-    assert serving.mutations == []
+    assert serving.mutations == ([] if breaker else ["update_service"])
+    assert serving.image(serving.service["taskDefinition"]) == "good"
+    assert serving.counts == (2, 2)
+
+
+def test_a_deployment_under_way_is_joined_to_its_good_end(serving: Cloud) -> None:
+    serving.run("good:2", wait=False)
+    assert serving.run("good:2")["changed"] is False
+    assert (serving.mutations, serving.counts) == ([], (2, 2))
 
 
 def test_a_failed_deployment_with_nothing_to_return_to_is_started_again(cloud: Cloud) -> None:
@@ -386,3 +453,428 @@ def test_what_aws_adds_and_an_order_that_means_nothing_are_no_differences() -> N
 def test_what_was_changed_is_a_difference(container: dict[str, Any]) -> None:
     changed = {**ONE, "containerDefinitions": [{**ONE["containerDefinitions"][0], **container}]}
     assert task_definition.comparable(changed) != task_definition.comparable(ONE)
+
+
+# What a release is
+
+
+RELEASE = {"name": "v2 (test)", "commit": "abc", "by": "a <b@c>"}
+REVISION = f"{ARN}:task-definition/shop:"
+
+
+class Killed(BaseException):
+    pass
+
+
+def kill(cloud: Cloud, seconds: float, image: str, **options: Any) -> None:
+    """The run's process is gone so many seconds after the run began; ECS goes on."""
+
+    def die() -> None:
+        raise Killed
+
+    cloud.at(cloud.now + seconds, die)
+    with pytest.raises(Killed):
+        cloud.run(image, **options)
+    cloud.events.clear()
+
+
+def test_a_rollout_takes_six_calls_besides_those_that_follow_it(serving: Cloud) -> None:
+    serving.secrets[SECRET] = "first"
+    references = [{"name": "A", "valueFrom": f"{SECRET}:a::"}, {"name": "B", "valueFrom": f"{SECRET}:b::"}]
+    serving.run("good:2", release=RELEASE, task_definition=definition("good:2", secrets=references))
+
+    operations = [operation for operation, _arguments in serving.calls]
+    until_update = operations[: operations.index("update_service") + 1]
+    assert until_update == ["describe_services", "describe_task_definition", "describe_secret", "register_task_definition", "update_service"]
+    assert [operation for operation in operations[len(until_update) :] if operation not in POLLING] == ["tag_resource"]
+
+    serving.run("good:2", release=RELEASE, task_definition=definition("good:2", secrets=references))
+    assert [operation for operation, _arguments in serving.calls] == ["describe_services", "describe_task_definition", "describe_secret"]
+
+
+def test_all_parameters_are_asked_for_at_once(serving: Cloud) -> None:
+    serving.parameters = {f"/shop/{number}": 1 for number in range(9)}
+    serving.run("good:1", task_definition=definition("good:1", secrets=[{"name": f"P{name[-1]}", "valueFrom": name} for name in serving.parameters]))
+    assert len(serving.arguments("get_parameters")) == 1
+
+
+def test_a_release_is_kept_on_its_revision(serving: Cloud) -> None:
+    serving.run("good:2", release=RELEASE, tags={"Owner": "me"})
+    ours = {"Release": "v2 test", "Commit": "abc", "DeployedBy": "a b@c", "Replaces": "shop:2"}
+    assert serving.tags[f"{REVISION}3"] == {"Owner": "me", **ours, "ReleaseState": "completed"}
+
+    failed = serving.run("crash:3", fails=True, release={"name": "v3"})
+    assert serving.tags[f"{REVISION}4"] == {"Release": "v3", "Replaces": "shop:3", "ReleaseState": "failed"}
+    assert failed["msg"].splitlines()[-1] == "Now shop:3 (release v2 test) serves with 2 of 2 tasks: good:2"
+
+    # Another configuration of the same images, as site.yml rolls it, is the same release
+    serving.run(task_definition=definition(None, environment=[{"name": "A", "value": "1"}]))
+    assert serving.tags[f"{REVISION}5"] == {**ours, "Replaces": "shop:3", "ReleaseState": "completed"}
+    serving.run("good:9")
+    assert serving.tags[f"{REVISION}6"] == {}
+
+
+def test_a_state_that_cannot_be_tagged_is_no_failure(serving: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    tag = FakeEcs.__dict__["_tag_resource"]
+
+    def refuse(cloud: Any, resourceArn: str, tags: list[dict[str, str]]) -> dict[str, Any]:
+        if tags and tags[0]["key"] == "ReleaseState":
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "TagResource")
+        return tag(cloud, resourceArn, tags)
+
+    monkeypatch.setattr(FakeEcs, "_tag_resource", refuse)
+    warned: list[str] = []
+    monkeypatch.setattr(basic.AnsibleModule, "warn", lambda _module, warning: warned.append(warning))
+    assert serving.run("good:2", release=RELEASE)["changed"] is True
+    assert "shop:3 could not be tagged ReleaseState=completed" in warned[0]
+
+
+def test_a_revision_is_put_back_as_it_is(serving: Cloud) -> None:
+    serving.run("good:2", release=RELEASE)
+    back = {"task_definition": None, "revision": "shop:2", "subnets": None, "security_groups": None, "load_balancers": None}
+
+    assert serving.run(check=True, **back)["changed"] is True
+    assert serving.mutations == []
+    put_back = serving.run(**back)
+    assert (put_back["changed"], put_back["registered"], put_back["images"]) == (True, False, {"app": "good:1"})
+    assert put_back["diff"]["after"]["task_definition"]["containerDefinitions"]["app"]["image"] == "good:1"
+    assert serving.arguments("update_service") == [{"cluster": "shop", "service": "shop", "taskDefinition": f"{REVISION}2"}]
+    assert serving.counts == (2, 2)
+
+    assert serving.run(**back | {"revision": f"{REVISION}2"})["changed"] is False
+    assert serving.mutations == []
+    serving.run(**back | {"revision": "shop:3"})
+    assert serving.tags[f"{REVISION}3"]["ReleaseState"] == "completed"
+
+
+def test_a_revision_that_fails_when_it_is_put_back_is_undone(serving: Cloud) -> None:
+    serving.run("crash:2", fails=True, release=RELEASE)
+    failed = serving.run(task_definition=None, revision="shop:3", fails=True, circuit_breaker=None)
+
+    assert "shop:2 serves again." in failed["msg"].splitlines()[0]
+    assert serving.counts == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("revision", "why"),
+    [("shop:9", "there is none of that name"), ("shop:1", "it is from before the first release"), ("shop:2", "was deregistered")],
+)
+def test_a_revision_that_cannot_run_is_refused(serving: Cloud, revision: str, why: str) -> None:
+    serving.run("good:2")
+    serving.revisions[f"{REVISION}2"]["status"] = "INACTIVE"
+    assert why in serving.run(task_definition=None, revision=revision, fails=True)["msg"]
+    assert serving.mutations == []
+
+
+def test_a_revision_needs_a_service(cloud: Cloud) -> None:
+    assert "cluster shop has no service" in cloud.run(task_definition=None, revision="shop:9", fails=True)["msg"]
+    assert cloud.run(task_definition=None, revision="shop:9", check=True)["changed"] is True
+
+
+# How long it must have been well
+
+
+def test_the_tasks_must_have_run_for_as_long_as_asked(serving: Cloud) -> None:
+    began = serving.now
+    serving.run("late:2", steady_seconds=5)  # not found out
+    assert 5 <= serving.now - began < 12
+
+    began = serving.now
+    serving.run("good:3", steady_seconds=90)
+    assert 90 <= serving.now - began < 100
+
+
+def test_a_first_release_is_watched_once(cloud: Cloud) -> None:
+    cloud.run()
+    began = cloud.now
+    cloud.run("good:1", steady_seconds=60)
+    assert 60 <= cloud.now - began < 80
+
+
+# What is said meanwhile
+
+
+def test_progress_says_what_is_going_on(serving: Cloud) -> None:
+    serving.run("late:2", fails=True)
+    said = "\n".join(serving.lines)
+
+    for line in (
+        "registering a revision of shop\n",
+        "updating the service: shop:3\n",
+        "2 of 2 tasks run, 0 pending, 0 failed, 2 of 2 are healthy targets",
+        "steady for ",
+        " of 30 s",
+        " 2 failed",
+        "; deployment ecs-svc/0000000000000000003 began",
+        "rolling back to shop:2: 4 of its tasks stopped: Essential container in task exited (container app: exit code 4)",
+    ):
+        assert line in said
+    assert said.count("ecs-svc/0000000000000000003 began") == 1
+    assert all("\n" not in line and line.isprintable() for line in serving.lines)
+    times = [int(line.split(" s: ")[0]) for line in serving.lines if line.split(" ")[0].isdecimal()]
+    assert max(after - before for before, after in zip(times, times[1:], strict=False)) <= 12
+
+
+# The one-off task
+
+
+class OneOff:
+    end = End(True)
+    made: list[dict[str, Any]] = []
+    happens: Any = staticmethod(lambda: None)
+
+    def __init__(self, ask: Any, client_for: Any, say: Any, **options: Any) -> None:
+        self.options = options
+        OneOff.made.append(options)
+
+    def run(self, seconds: float) -> End:
+        OneOff.made[-1]["seconds"] = seconds
+        OneOff.happens()
+        return self.end
+
+
+@pytest.fixture
+def one_off(monkeypatch: pytest.MonkeyPatch) -> type[OneOff]:
+    monkeypatch.setattr(module, "OneOff", OneOff)
+    OneOff.made, OneOff.end = [], End(True)
+    return OneOff
+
+
+MIGRATE = {"command": ["/app", "migrate"]}
+
+
+def test_a_new_image_is_migrated_to_before_the_service_is_updated(cloud: Cloud, one_off: type[OneOff]) -> None:
+    one_off.happens = staticmethod(lambda: seen.append(list(cloud.mutations)))
+    seen: list[list[str]] = []
+    cloud.run(one_off=MIGRATE)
+    assert one_off.made == []
+    cloud.run("good:1", one_off=MIGRATE)
+    cloud.run("good:2", one_off={**MIGRATE, "timeout_seconds": 60})
+    cloud.run("good:2", one_off=MIGRATE)
+    cloud.run(one_off=MIGRATE, task_definition=definition(None, environment=[{"name": "A", "value": "1"}]))
+
+    assert seen == [["register_task_definition"]] * 2
+    assert [made["definition"]["containerDefinitions"][0]["image"] for made in one_off.made] == ["good:1", "good:2"]
+    assert {(made["container"], *made["command"]) for made in one_off.made} == {("app", "/app", "migrate")}
+    assert [made["seconds"] for made in one_off.made] == [900, 60]
+    assert one_off.made[0]["service"]["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == ["subnet-a", "subnet-b"]
+
+
+@pytest.mark.parametrize("serves", [True, False])
+def test_a_failed_migration_changes_nothing(cloud: Cloud, one_off: type[OneOff], serves: bool) -> None:
+    if serves:
+        cloud.run("good:1")
+    before = cloud.service and dict(cloud.service)
+    one_off.end = End(False, "container app: exit code 7", 7, "arn", ["no such table"])
+    failed = cloud.run("good:2", fails=True, one_off=MIGRATE, release=RELEASE, tags={"Owner": "me"})
+
+    assert failed["msg"].splitlines()[0] == "ECS service shop: the one-off task failed, nothing was changed: container app: exit code 7."
+    assert "  no such table" in failed["msg"]
+    assert (failed["exit_code"], cloud.service) == (7, before)
+    assert cloud.mutations == ["register_task_definition", "tag_resource", "deregister_task_definition"]
+    newest = list(cloud.revisions)[-1]
+    assert (cloud.revisions[newest]["status"], cloud.tags[newest]["ReleaseState"]) == ("INACTIVE", "failed")
+
+
+# The smoke request
+
+SMOKE = {"url": "http://shop.test/health", "headers": {"Host": "shop"}, "timeout_seconds": 10}
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What is answered, the last one again and again."""
+    answers: list[Any] = [200]
+
+    def open_url(url: str, headers: dict[str, str], **_how: Any) -> Any:
+        assert (url, headers) == (SMOKE["url"], SMOKE["headers"])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        if answer >= 400:
+            raise HTTPError(url, answer, "no", Message(), BytesIO(b"database\x1b is down " + b"x" * 1000))
+        return nullcontext(SimpleNamespace(status=answer))
+
+    monkeypatch.setattr(smoke_request, "open_url", open_url)
+    return answers
+
+
+def test_a_smoke_request_that_is_answered_in_the_end(serving: Cloud, web: list[Any]) -> None:
+    web[:] = [ConnectionRefusedError("refused"), 503, 200]
+    serving.run("good:2", smoke_request=SMOKE)
+    assert any("503 database is down" in line for line in serving.lines)
+    assert len(web) == 1
+
+    web[:] = [500, 200]
+    serving.run("good:2", smoke_request=SMOKE)  # nothing was rolled
+    assert len(web) == 2
+
+
+@pytest.mark.parametrize(("answer", "said"), [(503, "503 database is down x"), (ConnectionRefusedError("refused"), "no answer (refused)"), (204, "204")])
+def test_a_failing_smoke_request_rolls_back(serving: Cloud, web: list[Any], answer: Any, said: str) -> None:
+    web[:] = [answer]
+    failed = serving.run("good:2", fails=True, smoke_request=SMOKE, release=RELEASE)
+
+    first_line = failed["msg"].splitlines()[0]
+    assert f"the smoke request to http://shop.test/health was not answered 200 within 10 s, but: {said}" in first_line
+    assert "shop:2 serves again." in first_line
+    assert len(first_line) < 500
+    assert serving.tags[f"{REVISION}3"]["ReleaseState"] == "failed"
+    assert (serving.service["taskDefinition"], serving.counts) == (f"{REVISION}2", (2, 2))
+
+
+def test_a_smoke_request_of_a_first_release(cloud: Cloud, web: list[Any]) -> None:
+    web[:] = [503]
+    assert "the service has no task" in cloud.run("good:1", fails=True, smoke_request=SMOKE)["msg"].splitlines()[0]
+    assert cloud.counts == (0, 0)
+    web[:] = [204]
+    cloud.run("good:1", smoke_request={**SMOKE, "status": [200, 204]})
+    assert cloud.counts == (2, 2)
+
+
+# The lock
+
+
+class Lock:
+    holding: bool = False
+    taken: int = 0
+    happens: Any = staticmethod(lambda: None)
+
+    def __init__(self, _module: Any) -> None:
+        pass
+
+    def __enter__(self) -> None:
+        Lock.holding, Lock.taken = True, Lock.taken + 1
+        Lock.happens()
+
+    def __exit__(self, *_error: Any) -> None:
+        Lock.holding = False
+
+
+LOCK = {"bucket": "b", "holder": "me"}
+
+
+@pytest.fixture
+def lock(monkeypatch: pytest.MonkeyPatch) -> type[Lock]:
+    monkeypatch.setattr(module, "DeployLock", Lock)
+    Lock.taken, Lock.happens = 0, staticmethod(lambda: None)
+    return Lock
+
+
+def test_what_changes_is_changed_with_the_lock(serving: Cloud, lock: type[Lock], monkeypatch: pytest.MonkeyPatch) -> None:
+    serving.run("good:1", lock=LOCK)
+    assert lock.taken == 0
+
+    held: dict[str, bool] = {}
+
+    def watched(operation: str) -> Any:
+        answer = FakeEcs.__dict__[operation]
+
+        def watch(cloud: Any, **arguments: Any) -> Any:
+            held[operation] = lock.holding
+            return answer(cloud, **arguments)
+
+        return watch
+
+    for operation in ("_register_task_definition", "_update_service"):
+        monkeypatch.setattr(FakeEcs, operation, watched(operation))
+    serving.run("good:2", lock=LOCK)
+    assert held == {"_register_task_definition": True, "_update_service": True}
+    serving.run("crash:3", lock=LOCK, fails=True)
+    assert (lock.taken, lock.holding) == (2, False)
+
+
+def test_what_another_deployed_meanwhile_is_seen(serving: Cloud, lock: type[Lock]) -> None:
+    def another() -> None:
+        Lock.happens = staticmethod(lambda: None)
+        registered = FakeEcs.__dict__["_register_task_definition"](serving, **serving.revisions[f"{REVISION}2"] | definition("good:2") | {"family": "shop"})
+        serving.deploy(registered["taskDefinition"]["taskDefinitionArn"])
+        serving.tick()
+
+    lock.happens = staticmethod(another)
+    failed = serving.run("crash:3", fails=True, lock=LOCK)
+    assert "shop:3 serves again." in failed["msg"].splitlines()[0]
+
+
+# Killed in the middle
+
+
+@pytest.mark.parametrize("breaker", [True, False])
+@pytest.mark.parametrize("seconds", [1, 2, 4, 8, 15, 30])
+@pytest.mark.parametrize("image", ["good:2", "crash:2", "late:2", "unhealthy:2"])
+def test_the_next_run_sees_through_what_a_killed_one_began(serving: Cloud, image: str, seconds: float, breaker: bool) -> None:
+    options: dict[str, Any] = {"circuit_breaker": breaker, "release": RELEASE}
+    serving.run("good:1", circuit_breaker=breaker)
+    try:
+        kill(serving, seconds, image, **options)
+    except SystemExit:
+        pytest.skip("it had ended by then")
+    good = image == "good:2"
+    ended = serving.run(image, fails=not good, **options)
+
+    assert serving.image(serving.service["taskDefinition"]) == "good"
+    assert (serving.service["taskDefinition"] == f"{REVISION}2") is not good
+    assert serving.counts == (2, 2)
+    if good:
+        assert serving.tags[f"{REVISION}3"]["ReleaseState"] == "completed"
+        assert serving.run(image, **options)["changed"] is False
+    else:
+        assert "serves again" in ended["msg"] or "Now shop:2 serves" in ended["msg"]
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 4, 8, 15, 30])
+def test_a_killed_release_is_replaced_by_another(serving: Cloud, seconds: float) -> None:
+    kill(serving, seconds, "stuck:2", circuit_breaker=False, release=RELEASE)
+    failed = serving.run("crash:3", fails=True, circuit_breaker=False, release={"name": "v3"})
+
+    assert "shop:2 serves again." in failed["msg"].splitlines()[0]
+    assert serving.counts == (2, 2)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2, 4, 8, 15, 30])
+@pytest.mark.parametrize("made_before", [True, False])
+@pytest.mark.parametrize("image", ["good:1", "crash:1", "unhealthy:1"])
+def test_a_first_release_that_was_killed(cloud: Cloud, image: str, made_before: bool, seconds: float) -> None:
+    if made_before:
+        cloud.run(circuit_breaker=False)
+    try:
+        kill(cloud, seconds, image, circuit_breaker=False, release=RELEASE)
+    except SystemExit:
+        pytest.skip("it had ended by then")
+    good = image == "good:1"
+    ended = cloud.run(image, fails=not good, circuit_breaker=False, release=RELEASE)
+
+    if good:
+        assert (ended["changed"], cloud.counts) == (True, (2, 2))
+        assert cloud.run(image, circuit_breaker=False, release=RELEASE)["changed"] is False
+    else:
+        assert "It was the first release: the service has no task" in ended["msg"].splitlines()[0]
+        assert cloud.counts == (0, 0)
+
+
+# What is put back
+
+
+def test_a_network_in_which_nothing_works_is_put_back(serving: Cloud) -> None:
+    serving.run("good:1", circuit_breaker=False)
+    before = serving.service["networkConfiguration"]
+    serving.run("pull:2", circuit_breaker=False, subnets=["subnet-c"], fails=True)
+    assert serving.service["networkConfiguration"] == before
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"steady_seconds": -1}, "steady_seconds is -1: allowed is 0 or more."),
+        ({"failures_before_giving_up": 0}, "failures_before_giving_up is 0: allowed is 1 or more."),
+        ({"task_definition": None, "revision": "shop"}, "revision is 'shop': allowed is family:revision"),
+        ({"release": {"name": "()"}}, "allowed is a name with a letter"),
+        ({"one_off": {"command": []}}, "allowed is a command that is not empty"),
+        ({"one_off": {"command": ["a"], "container": "none"}}, "allowed is a container of app"),
+        ({"smoke_request": {"url": "shop.test"}}, "allowed is a url that begins with http:// or https://"),
+        ({"revision": "shop:1"}, "mutually exclusive"),
+    ],
+)
+def test_bad_input_is_refused_before_the_first_call(cloud: Cloud, options: dict[str, Any], why: str) -> None:
+    assert why in cloud.run("good:1", fails=True, **options)["msg"]
+    assert cloud.calls == []
