@@ -159,6 +159,8 @@ def present() -> None:
     same("days of logs", [rule["Expiration"]["Days"] for rule in rules(log_bucket)], [14])
     (rule,) = rules(bucket)
     same("days of old versions", rule["NoncurrentVersionExpiration"]["NoncurrentDays"], 7)
+    if backend != "moto":  # which forgets it
+        same("old versions kept longer", int(rule["NoncurrentVersionExpiration"]["NewerNoncurrentVersions"]), 12)
     same(
         "tags",
         [bucket_tags(bucket), bucket_tags(log_bucket), tags(cloudfront.list_tags_for_resource(Resource=distribution["ARN"])["Tags"]["Items"])],
@@ -225,6 +227,8 @@ def changed() -> None:
     same("protocol to the API", origins["api"]["CustomOriginConfig"]["OriginProtocolPolicy"], "http-only")
     (rule,) = rules(bucket)
     same("days of old versions", rule["NoncurrentVersionExpiration"]["NoncurrentDays"], 5)
+    if backend != "moto":  # which forgets it
+        same("old versions kept longer", int(rule["NoncurrentVersionExpiration"]["NewerNoncurrentVersions"]), 16)
 
     same("aliases", config["Aliases"]["Quantity"], 0)
     same("certificate", config["ViewerCertificate"]["CloudFrontDefaultCertificate"], True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 
+# What roles and the first AWS call find out
+KNOWN_LATER = re.compile(r"_outputs|alb_origin_headers|pulsegrid_caller")
 ROLES = Path(__file__).parents[2] / "roles"
 
 
@@ -46,7 +49,7 @@ class ActionModule(ActionBase):
                 try:
                     values[name] = self._templar.template(variables[name])
                 except AnsibleUndefinedVariable as error:
-                    if "_outputs" not in str(error) and "alb_origin_headers" not in str(error):
+                    if not KNOWN_LATER.search(str(error)):
                         raise AnsibleError(f"{name} cannot be read: {error}") from error
         return values
 

@@ -71,6 +71,9 @@ options:
       noncurrent_version_expiration_days:
         description: Old versions are deleted after so many days.
         type: int
+      newer_noncurrent_versions:
+        description: So many old versions of an object, 1 to 100, the newest, are kept longer. Needs O(lifecycle_rules[].noncurrent_version_expiration_days).
+        type: int
       expired_object_delete_marker:
         description: Whether the marker of a deleted object goes with its last version. Not together with O(lifecycle_rules[].expiration_days).
         type: bool
@@ -207,6 +210,7 @@ RULE = {
     "expiration_days": ("Expiration", "Days"),
     "expired_object_delete_marker": ("Expiration", "ExpiredObjectDeleteMarker"),
     "noncurrent_version_expiration_days": ("NoncurrentVersionExpiration", "NoncurrentDays"),
+    "newer_noncurrent_versions": ("NoncurrentVersionExpiration", "NewerNoncurrentVersions"),
     "abort_incomplete_multipart_upload_days": ("AbortIncompleteMultipartUpload", "DaysAfterInitiation"),
 }
 # IAM and S3 need some seconds until S3 knows a principal that was made a moment ago.
@@ -473,6 +477,7 @@ def main() -> None:
         "prefix": {"default": ""},
         "expiration_days": {"type": "int"},
         "noncurrent_version_expiration_days": {"type": "int"},
+        "newer_noncurrent_versions": {"type": "int"},
         "expired_object_delete_marker": {"type": "bool", "default": False},
         "abort_incomplete_multipart_upload_days": {"type": "int"},
     }
@@ -496,6 +501,11 @@ def main() -> None:
     for given in module.params["lifecycle_rules"] or []:
         if given["expired_object_delete_marker"] and given["expiration_days"]:
             module.fail_json(msg=f"lifecycle_rules: {given['id']} has expiration_days and expired_object_delete_marker: AWS allows one of them in a rule.")
+        if given["newer_noncurrent_versions"] and not (given["noncurrent_version_expiration_days"] and 1 <= given["newer_noncurrent_versions"] <= 100):
+            module.fail_json(
+                msg=f"lifecycle_rules: {given['id']} has newer_noncurrent_versions {given['newer_noncurrent_versions']}: "
+                "allowed are 1 to 100, together with noncurrent_version_expiration_days."
+            )
     Bucket(module).run()
 
 

@@ -195,6 +195,21 @@ def test_a_malformed_policy_fails_at_once(cloud, monkeypatch) -> None:
     assert "could not put bucket policy" in cloud.run(module, fails=True, **options())["msg"]
 
 
+def test_the_newest_old_versions_are_kept_longer() -> None:
+    """moto does not keep it, so what is written is read without it."""
+    expiration = {"NoncurrentDays": 30, "NewerNoncurrentVersions": 20}
+    at_aws = {"ID": "old-versions", "Status": "Enabled", "Filter": {"Prefix": ""}, "NoncurrentVersionExpiration": expiration}
+    rule = module.Bucket._rule(at_aws)
+
+    assert (rule["noncurrent_version_expiration_days"], rule["newer_noncurrent_versions"], rule["Other"]) == (30, 20, None)
+    assert module.Bucket._api_rule(rule) == at_aws
+
+
+@pytest.mark.parametrize("wrong", [{"newer_noncurrent_versions": 101}, {"newer_noncurrent_versions": 5, "noncurrent_version_expiration_days": None}])
+def test_so_many_old_versions_are_no_rule(cloud, wrong) -> None:
+    assert "allowed are 1 to 100" in cloud.run(module, fails=True, **options(lifecycle_rules=[{**OLD_VERSIONS, **wrong}]))["msg"]
+
+
 def test_a_rule_expires_objects_or_markers(cloud) -> None:
     rule = {**OLD_VERSIONS, "expiration_days": 1}
     assert "AWS allows one of them" in cloud.run(module, fails=True, **options(lifecycle_rules=[rule]))["msg"]

@@ -39,7 +39,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where / "collections"
 
 
-@pytest.mark.parametrize("playbook", ["site.yml", "playbooks/site.yml"])
+@pytest.mark.parametrize("playbook", ["site.yml", "playbooks/site.yml", "releases.yml", "rollback_backend.yml", "rollback_frontend.yml"])
 def test_from_the_checkout(api: CountingApi, playbook: str) -> None:
     result = run("ansible-playbook", "-i", "inventories/local", playbook, "-e", f"local_cloud_port={api.port}")
 
