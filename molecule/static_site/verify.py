@@ -159,7 +159,7 @@ def present() -> None:
     same("days of logs", [rule["Expiration"]["Days"] for rule in rules(log_bucket)], [14])
     (rule,) = rules(bucket)
     same("days of old versions", rule["NoncurrentVersionExpiration"]["NoncurrentDays"], 7)
-    if backend != "moto":  # which forgets it
+    if BACKEND != "moto":  # which forgets it
         same("old versions kept longer", int(rule["NoncurrentVersionExpiration"]["NewerNoncurrentVersions"]), 12)
     same(
         "tags",
@@ -227,7 +227,7 @@ def changed() -> None:
     same("protocol to the API", origins["api"]["CustomOriginConfig"]["OriginProtocolPolicy"], "http-only")
     (rule,) = rules(bucket)
     same("days of old versions", rule["NoncurrentVersionExpiration"]["NoncurrentDays"], 5)
-    if backend != "moto":  # which forgets it
+    if BACKEND != "moto":  # which forgets it
         same("old versions kept longer", int(rule["NoncurrentVersionExpiration"]["NewerNoncurrentVersions"]), 16)
 
     same("aliases", config["Aliases"]["Quantity"], 0)

@@ -30,6 +30,7 @@ EVENTS = 5
 # Why a task stopped that was not the release's fault: the service was scaled or deployed, a person stopped it, AWS took the Spot capacity back.
 FAILURE_CODES = ("EssentialContainerExited", "TaskFailedToStart")
 UNHEALTHY = re.compile(r"failed (elb|container) health checks", re.IGNORECASE)
+UNABLE = re.compile(r"\bunable to\b|\bfailed to\b", re.IGNORECASE)
 # What AWS's words mean, the first that fits
 MEANINGS = (
     (re.compile(r"OutOfMemory"), "out of memory"),
@@ -179,7 +180,7 @@ class Rollout:
                 if steady:
                     pause = min(pause, max(0.2, steady_seconds - (now - since)))
             if now - began >= seconds and not steady:
-                return Outcome(TIMED_OUT, f"it was not steady after {seconds:.0f} s: {self.counts(service)}")
+                return Outcome(TIMED_OUT, f"it was not steady after {seconds:.0f} s: {self.counts(service)}{self.trouble(service)}")
             time.sleep(pause)
             interval = min(LAST_INTERVAL, interval * INTERVAL_GROWTH)
 
@@ -298,6 +299,11 @@ class Rollout:
         if self.draining:
             said.append(f"{self.draining} draining")
         return ", ".join(said)
+
+    def trouble(self, service: dict[str, Any]) -> str:
+        """Why tasks cannot even be started, which only an event tells."""
+        messages = [event["message"] for event in service.get("events", []) if event["createdAt"] >= self.followed["createdAt"]]
+        return next((f"; {message.rstrip('.')}" for message in messages if UNABLE.search(message)), "")
 
     def new_event(self, service: dict[str, Any]) -> str:
         """The newest event of the service since the deployment began that was not said yet."""

@@ -13,7 +13,7 @@ from ansible.module_utils.common.parameters import remove_values
 
 PROGRESS_OPTIONS = {"progress_to": {"type": "path"}}
 
-ESCAPE_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|[@-_])")
+ESCAPE_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-_])")
 
 
 def plain(text: str) -> str:

@@ -153,7 +153,10 @@ from ansible_collections.pulsegrid.aws.plugins.module_utils import ecs_rollout a
 from ansible_collections.pulsegrid.aws.plugins.module_utils import task_definition as definitions
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource, boto3_tag_list_to_ansible_dict
 
-SERVING, COMPLETED, FAILED, UNFINISHED = "serving", "completed", "failed", "unfinished"
+SERVING = "serving"
+COMPLETED = "completed"
+FAILED = "failed"
+UNFINISHED = "unfinished"
 PREVIOUS = "previous"
 NOTHING = "nothing"
 COMMIT_DIGITS = 4

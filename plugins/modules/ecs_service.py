@@ -635,7 +635,7 @@ class Service(Resource):
             return None
         if replaces and not any(each.get("rolloutState") == "FAILED" for each in others):
             return self.revision_arn(current, replaces)
-        return newest["taskDefinition"] if newest["runningCount"] or others else None
+        return newest["taskDefinition"]
 
     @staticmethod
     def revision_arn(current: dict[str, Any], replaced: str) -> str | None:
@@ -748,7 +748,8 @@ class Service(Resource):
         definition = self.known[plan.arn]
         container = one_off["container"] or definition["containerDefinitions"][0]["name"]
         self.say(f"one-off task of {plan.arn.split('/')[-1]}")
-        end = OneOff(
+        end = None
+        one_off_task = OneOff(
             self.call,
             self.client_for,
             self.say,
@@ -758,11 +759,14 @@ class Service(Resource):
             container=container,
             command=one_off["command"],
             started_by=f"one-off {self.name}",
-        ).run(one_off["timeout_seconds"])
+        )
+        try:
+            end = one_off_task.run(one_off["timeout_seconds"])
+        finally:
+            if end is None or not end.completed:  # it could not be run, or the run was ended, too
+                self.withdraw(plan.arn)
         if end.completed:
             return
-        self.mark(plan.arn, "failed")
-        self.call("deregister_task_definition", taskDefinition=plan.arn)
         lines = ["Its last log lines:", *(f"  {line}" for line in end.lines)] if end.lines else []
         self.module.fail_json(
             msg="\n".join([f"{self.kind} {self.name}: the one-off task failed, nothing was changed: {end.reason}.", *lines, self.what_serves(plan.current)]),
@@ -770,6 +774,14 @@ class Service(Resource):
             exit_code=end.exit_code,
             task_definition_arn=plan.arn,
         )
+
+    def withdraw(self, arn: str) -> None:
+        """The revision is none that a service could get. What this run fails for is something else."""
+        self.mark(arn, "failed")
+        try:
+            self.client.deregister_task_definition(taskDefinition=arn, aws_retry=True)
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            self.module.warn(f"{self.kind} {self.name}: {arn.split('/')[-1]} could not be deregistered: {error}")
 
     # The rollout
 
@@ -794,9 +806,9 @@ class Service(Resource):
         return followed.service
 
     def mark(self, arn: str, state: str) -> None:
-        """The revision says how its release has ended. What was rolled out is no failure because it does not."""
+        """The revision says how its release has ended. What was rolled out is no failure because it does not, and what once was well stays a release."""
         tags = self.known_tags.get(arn, {})
-        if RELEASE not in tags or tags.get(STATE) == state:
+        if RELEASE not in tags or tags.get(STATE) in (state, "completed"):
             return
         try:
             self.client.tag_resource(resourceArn=arn, tags=ecs_tags({STATE: state}), aws_retry=True)

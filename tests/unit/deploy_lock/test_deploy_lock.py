@@ -266,7 +266,7 @@ def test_it_is_waited_for_and_said_for_whom(s3: FakeS3, tmp_path: Path) -> None:
     timer.start()
     with lock_of("bob", wait_seconds=30, progress_to=str(lines)) as lock:
         assert lock.held
-    assert re.match(r"waiting for the deploy lock, which alice since .* \(release 1\) holds; 30 s at most\n$", lines.read_text())
+    assert re.match(r"waiting for the deploy lock, which alice since .* \(release 1\) holds; \d+ s at most\n$", lines.read_text())
 
 
 def test_when_the_time_is_over_it_is_a_failure(s3: FakeS3, monkeypatch: pytest.MonkeyPatch) -> None:

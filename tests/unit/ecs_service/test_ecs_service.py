@@ -273,6 +273,14 @@ def test_too_much_time(serving: Cloud) -> None:
     assert serving.image(serving.service["taskDefinition"]) == "good"
 
 
+def test_tasks_that_cannot_be_started_time_out_with_what_ecs_says(serving: Cloud) -> None:
+    message = "(service shop) was unable to place a task. Reason: Capacity is unavailable at this time."
+    serving.at(serving.now + 2, lambda: serving.service["events"].insert(0, {"createdAt": serving.date, "message": message}))
+    failed = serving.run("stuck:2", fails=True, wait_timeout_seconds=60)
+
+    assert "Capacity is unavailable at this time" in failed["msg"].splitlines()[0]
+
+
 def test_another_deployment_takes_its_place_and_is_left_alone(serving: Cloud) -> None:
     def somebody_else() -> None:
         arn = f"{ARN}:task-definition/shop:99"
@@ -548,11 +556,21 @@ def test_a_revision_is_put_back_as_it_is(serving: Cloud) -> None:
 
 
 def test_a_revision_that_fails_when_it_is_put_back_is_undone(serving: Cloud) -> None:
-    serving.run("crash:2", fails=True, release=RELEASE)
-    failed = serving.run(task_definition=None, revision="shop:3", fails=True, circuit_breaker=None)
+    serving.run("good:2", release=RELEASE)
+    serving.run("good:3")
+    serving.revisions[f"{REVISION}3"]["containerDefinitions"][0]["image"] = "crash:2"  # what it needs is not there any more
+    failed = serving.run(task_definition=None, revision="shop:3", fails=True)
 
-    assert "shop:2 serves again." in failed["msg"].splitlines()[0]
+    assert "shop:4 serves again." in failed["msg"].splitlines()[0]
+    assert serving.tags[f"{REVISION}3"]["ReleaseState"] == "completed"
     assert serving.counts == (2, 2)
+
+
+def test_a_count_that_was_moved_while_the_first_release_began_stays(cloud: Cloud) -> None:
+    cloud.run("stuck:1", wait=False)
+    cloud.service["desiredCount"] = 5
+    cloud.run("stuck:2", wait=False)
+    assert cloud.counts == (5, 0)
 
 
 @pytest.mark.parametrize(
@@ -674,6 +692,17 @@ def test_a_failed_migration_changes_nothing(cloud: Cloud, one_off: type[OneOff],
     assert cloud.mutations == ["register_task_definition", "tag_resource", "deregister_task_definition"]
     newest = list(cloud.revisions)[-1]
     assert (cloud.revisions[newest]["status"], cloud.tags[newest]["ReleaseState"]) == ("INACTIVE", "failed")
+
+
+def test_a_migration_that_could_not_be_run_leaves_no_revision(serving: Cloud, one_off: type[OneOff]) -> None:
+    def refuse() -> None:
+        raise Killed
+
+    one_off.happens = staticmethod(refuse)
+    with pytest.raises(Killed):
+        serving.run("good:2", one_off=MIGRATE)
+    one_off.happens = staticmethod(lambda: None)
+    assert serving.revisions[f"{REVISION}3"]["status"] == "INACTIVE"
 
 
 # The smoke request

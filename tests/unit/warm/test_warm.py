@@ -138,6 +138,15 @@ def test_a_module_utility_of_ones_own_is_used(tmp_path: Path) -> None:
     assert "it brings other versions of modules" in output
 
 
+@pytest.mark.parametrize("inventory", ["local", "dev", "production"])
+def test_our_inventories_run_modules_in_it(inventory: str) -> None:
+    """Through the checkout's ansible.cfg: without its pipelining every module would run as usual."""
+    done = run("ansible", "all", "-i", f"inventories/{inventory}", "-m", "ansible.builtin.ping", "-vvv")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "not in the warmed process: it is not ready yet" in done.stdout
+
+
 def processes(temporary: Path) -> set[int]:
     found = subprocess.run(["pgrep", "-f", f"warm_server.py {temporary}"], capture_output=True, text=True, check=False)
     return {int(pid) for pid in found.stdout.split()}
