@@ -2,26 +2,29 @@
 """Uploads of many files to S3 in parallel, in bounded memory.
 
 boto3 spends 1.3 ms of processor time on a PutObject, of which a process does one at a time. Here it builds one request and does not send it. The others are
-made like that one, signed by botocore and sent over connections of http.client, in a fifth of the time. What S3 does not simply accept, boto3 sends
+made like that one, signed here and sent over connections of http.client, in a fraction of the time. What S3 does not simply accept, boto3 sends
 again, as it knows what can be repeated, where the bucket is and what an error means.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
+import hashlib
+import hmac
 import http.client
 import os
 import ssl
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 try:
-    import botocore.auth
     import botocore.awsrequest
     import botocore.config
     import botocore.httpsession
@@ -48,6 +51,21 @@ class Pattern:
     region: str
     signing_name: str
 
+    def authorization(self, credentials: Any, path: str, headers: dict[str, str]) -> str:
+        """Signature version 4 of a PUT without a query, of which all headers are signed. botocore needs five times as long."""
+        if credentials.token:
+            headers["x-amz-security-token"] = credentials.token
+        date = headers["x-amz-date"]
+        scope = f"{date[:8]}/{self.region}/{self.signing_name}/aws4_request"
+        lines = [f"{name}:{' '.join(value.split())}\n" for name, value in sorted(headers.items())]
+        names = ";".join(sorted(headers))
+        request = f"PUT\n{path}\n\n{''.join(lines)}\n{names}\n{headers['x-amz-content-sha256']}"
+        text = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
+        key = f"AWS4{credentials.secret_key}".encode()
+        for part in [*scope.split("/"), text]:
+            key = hmac.digest(key, part.encode(), "sha256")
+        return f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature={key.hex()}"
+
 
 class NoBody:
     @staticmethod
@@ -67,28 +85,59 @@ class Uploader:
     def upload(self, files: Iterable[Upload], done: Callable[[str, str, str, int], None]) -> None:
         """Upload all files. For each one that is uploaded done(key, etag, version_id, size) is called, in the caller's thread; the version is empty in a
         bucket without versions. After an error no other upload begins, and when those that were running have ended it is raised."""
-        running: set[Future[Uploaded]] = set()
-        left = iter(files)
-        error: BaseException | None = None
         self.pattern = self._pattern()
-        with ThreadPoolExecutor(self.concurrency) as pool:
+        ended: SimpleQueue[Uploaded | BaseException] = SimpleQueue()
+        waiting: SimpleQueue[Upload | None] = SimpleQueue()
+        threads: list[threading.Thread] = []
+        left = iter(files)
+        running = 0
+        error: BaseException | None = None
+        try:
             while True:
-                while error is None and len(running) < 2 * self.concurrency and (one := next(left, None)):
-                    running.add(pool.submit(self._put, *one))
+                while error is None and running < 2 * self.concurrency and (one := next(left, None)):
+                    waiting.put(one)
+                    running += 1
+                    if len(threads) < min(running, self.concurrency):
+                        threads.append(threading.Thread(target=self._work, args=(waiting, ended), daemon=True))
+                        threads[-1].start()
                 if not running:
                     break
-                ended, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    if future.cancelled():
-                        continue
-                    if failure := future.exception():
-                        error = error or failure
-                        for other in running:
-                            other.cancel()
-                    else:
-                        done(*future.result())
+                outcome = ended.get()
+                running -= 1
+                if isinstance(outcome, BaseException):
+                    error = error or outcome
+                    running -= self._forget(waiting)
+                else:
+                    done(*outcome)
+        finally:
+            self._forget(waiting)
+            for _thread in threads:
+                waiting.put(None)
+            for thread in threads:
+                thread.join()
         if error:
             raise error
+
+    @staticmethod
+    def _forget(waiting: SimpleQueue[Upload | None]) -> int:
+        """How many uploads will not begin."""
+        forgotten = 0
+        with contextlib.suppress(Empty):
+            while True:
+                waiting.get_nowait()
+                forgotten += 1
+        return forgotten
+
+    def _work(self, waiting: SimpleQueue[Upload | None], ended: SimpleQueue[Uploaded | BaseException]) -> None:
+        try:
+            while one := waiting.get():
+                try:
+                    ended.put(self._put(*one))
+                except BaseException as error:  # it is raised in the caller's thread
+                    ended.put(error)
+        finally:
+            if connection := getattr(self.threads, "connection", None):
+                connection.close()
 
     def _put(self, path: str, key: str, headers: dict[str, Any]) -> Uploaded:
         return self._put_directly(path, key, headers) or self._put_by_boto3(path, key, headers)
@@ -149,26 +198,20 @@ class Uploader:
         with open(path, "rb") as file:
             content = file.read()
         url = self.pattern.url + quote(key, safe="/~")
-        request = botocore.awsrequest.AWSRequest(
-            "PUT",
-            url,
-            data=content,
-            headers={
-                **{HEADERS[name]: value for name, value in headers.items()},
-                "User-Agent": self.pattern.user_agent,
-                "x-amz-sdk-checksum-algorithm": "CRC32",
-                "x-amz-checksum-crc32": base64.b64encode(zlib.crc32(content).to_bytes(4, "big")).decode(),
-            },
-        )
-        request.context["client_config"] = self.client.meta.config
+        host, _slash, rest = url.partition("://")[2].partition("/")
+        sent = {HEADERS[name].lower(): value for name, value in headers.items()}
+        sent["host"] = host
+        sent["x-amz-checksum-crc32"] = base64.b64encode(zlib.crc32(content).to_bytes(4, "big")).decode()
         # Over TLS the checksum alone is signed, as botocore does.
-        request.context["checksum"] = {"request_algorithm": {"in": "header", "name": "x-amz-checksum-crc32"}}
-        request.context["payload_signing_enabled"] = False
+        sent["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD" if self.tls else hashlib.sha256(content).hexdigest()
+        sent["x-amz-date"] = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        sent["x-amz-sdk-checksum-algorithm"] = "CRC32"
         credentials = self.client._request_signer._credentials.get_frozen_credentials()
-        botocore.auth.S3SigV4Auth(credentials, self.pattern.signing_name, self.pattern.region).add_auth(request)
+        sent["authorization"] = self.pattern.authorization(credentials, "/" + rest, sent)
+        sent["user-agent"] = self.pattern.user_agent
         try:
             connection = self._connection(url)
-            connection.request("PUT", url[url.index("/", 8) :], body=content, headers=dict(request.headers.items()))
+            connection.request("PUT", "/" + rest, body=content, headers=sent)
             answer = connection.getresponse()
             answer.read()
         except (OSError, http.client.HTTPException):

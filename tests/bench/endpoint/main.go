@@ -1,7 +1,8 @@
 // An S3 endpoint in memory that is faster than its clients: emulators serve some 300 PUT/s and hide every difference between them.
 //
 // It keeps versions, checks what clients say of their content (Content-MD5, checksums, length), never who they are, and answers each request after a given
-// delay. /_bench tells and forgets: GET says what was asked since the last DELETE, PUT with ?delay=milliseconds sets the delay.
+// delay. /_bench tells and forgets: GET says what was asked since the last DELETE, PUT with ?delay=milliseconds sets the delay,
+// PUT with ?from=bucket&to=bucket copies a bucket, GET with ?bucket=bucket has its ETags by key.
 package main
 
 import (
@@ -113,8 +114,24 @@ func (e *endpoint) control(w http.ResponseWriter, r *http.Request) {
 	case http.MethodDelete:
 		e.requests = map[string]int{}
 	case http.MethodPut:
-		delay, _ := strconv.ParseInt(r.URL.Query().Get("delay"), 10, 64)
-		e.delay.Store(delay)
+		if delay, err := strconv.ParseInt(r.URL.Query().Get("delay"), 10, 64); err == nil {
+			e.delay.Store(delay)
+		}
+		if to := r.URL.Query().Get("to"); to != "" {
+			e.buckets[to] = map[string][]*version{}
+			for key, versions := range e.buckets[r.URL.Query().Get("from")] {
+				e.buckets[to][key] = versions
+			}
+		}
+	case http.MethodGet:
+		if bucket := r.URL.Query().Get("bucket"); bucket != "" {
+			etags := map[string]string{}
+			for key, versions := range e.buckets[bucket] {
+				etags[key] = strings.Trim(versions[0].etag, "\"")
+			}
+			_ = json.NewEncoder(w).Encode(etags)
+			return
+		}
 	}
 	_ = json.NewEncoder(w).Encode(e.requests)
 }

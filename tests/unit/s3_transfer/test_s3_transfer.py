@@ -9,6 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
 import botocore.exceptions
 import pytest
 from ansible_collections.pulsegrid.aws.plugins.module_utils import s3_transfer
@@ -129,3 +132,18 @@ def test_behind_a_proxy_all_go_by_boto3(uploads: Uploads, monkeypatch: pytest.Mo
     uploader = uploads.uploader()
 
     assert uploader._pattern() is None
+
+
+@pytest.mark.parametrize("token", [None, "a+token/of=a session"])
+def test_the_signature_is_botocores(token: str | None) -> None:
+    credentials = botocore.credentials.Credentials("AKIA", "s/ecr+et", token)
+    headers = {"host": "bucket.s3.eu-central-1.amazonaws.com", "content-type": "text/css;  charset=utf-8", "x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
+    request = botocore.awsrequest.AWSRequest("PUT", f"https://{headers['host']}/site/a%20b//~.css", headers=headers, data=b"1")
+    request.context["payload_signing_enabled"] = False
+    request.context["checksum"] = {"request_algorithm": {"in": "header", "name": "content-type"}}
+    botocore.auth.S3SigV4Auth(credentials, "s3", "eu-central-1").add_auth(request)
+
+    signed = {**headers, "x-amz-date": request.headers["X-Amz-Date"]}
+    pattern = s3_transfer.Pattern("", "", "eu-central-1", "s3")
+    assert pattern.authorization(credentials.get_frozen_credentials(), "/site/a%20b//~.css", signed) == request.headers["Authorization"]
+    assert signed.get("x-amz-security-token") == token
