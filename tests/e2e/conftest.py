@@ -9,7 +9,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ import requests
 
 CHECKOUT = Path(__file__).parents[2]
 STATE = CHECKOUT / ".local" / "e2e"
+READY_SECONDS = 20
 RECAP = re.compile(r"^(?P<host>\S+)\s+: ok=(?P<ok>\d+)\s+changed=(?P<changed>\d+)\s+unreachable=(?P<unreachable>\d+)\s+failed=(?P<failed>\d+)", re.M)
 
 
@@ -34,8 +38,23 @@ class Run:
     """One ansible-playbook run: what it printed, what the recap counted, how long it took."""
 
     code: int
-    output: str
+    lines: list[tuple[float, str]]  # each with the second in which it came
     seconds: float
+
+    @property
+    def output(self) -> str:
+        return "".join(line for _second, line in self.lines)
+
+    def when(self, pattern: str) -> list[float]:
+        """The seconds in which lines of this kind came."""
+        return [second for second, line in self.lines if re.search(pattern, line)]
+
+    @property
+    def reason(self) -> str:
+        """The first sentence of what the failed task says."""
+        said = re.search(r"^\[ERROR\]: (?:Task failed: )?(?:Module failed: |Action failed: )?(?P<reason>.*)", self.output, re.M)
+        assert said, self.output[-4000:]
+        return said["reason"]
 
     def count(self, what: str) -> int:
         recap = RECAP.search(self.output)
@@ -61,20 +80,24 @@ class Cloud:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def playbook(self, name: str, *arguments: str, ok: bool = True, **variables: Any) -> Run:
-        """Run a playbook, its output shown as it comes (nobody likes a silent minute)."""
+    def playbook(self, name: str, *arguments: str, ok: bool = True, started: Callable[[subprocess.Popen[str]], None] | None = None, **variables: Any) -> Run:
+        """Run a playbook, its output shown as it comes (nobody likes a silent minute). It is told to who wants to end it."""
         command = ["ansible-playbook", "-i", "inventories/local", name, "-e", json.dumps({**self.variables, **variables}), *arguments]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_") and key not in {"ANSIBLE_FORCE_COLOR"}}
         began = time.monotonic()
-        lines: list[str] = []
+        lines: list[tuple[float, str]] = []
         print(f"\n$ ansible-playbook {name} {' '.join(arguments)} {variables or ''}", file=sys.stderr, flush=True)
-        with subprocess.Popen(command, cwd=CHECKOUT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        with subprocess.Popen(
+            command, cwd=CHECKOUT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=started is not None
+        ) as process:
             assert process.stdout
+            if started:
+                started(process)
             for line in process.stdout:
-                lines.append(line)
+                lines.append((time.monotonic() - began, line))
                 if line.startswith(("TASK", "fatal", "pulsegrid-local  ")):
                     print(f"{time.monotonic() - began:6.1f}  {line.strip()[:150]}", file=sys.stderr, flush=True)
-        run = Run(process.wait(), "".join(lines), time.monotonic() - began)
+        run = Run(process.wait(), lines, time.monotonic() - began)
         if ok:
             assert run.code == 0, run.output[-6000:]
         return run
@@ -128,3 +151,38 @@ def backend(provisioned: Cloud) -> Cloud:
 def application(backend: Cloud) -> Cloud:
     backend.playbook("deploy_frontend.yml")
     return backend
+
+
+def until(condition: Any, what: str, seconds: float = READY_SECONDS) -> Any:
+    end = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < end, f"not {what} after {seconds} s"
+        time.sleep(0.5)
+    return answer
+
+
+@contextmanager
+def steady_requests(cloud: Cloud, pause_seconds: float = 0.02) -> Iterator[list[Any]]:
+    """Requests one after another, as long as it is entered; each answer's status, or the error, is in the list."""
+    answers: list[Any] = []
+    stop = threading.Event()
+
+    def loop() -> None:
+        while not stop.is_set():
+            try:
+                answers.append(cloud.get("/api/v1/health").status_code)
+            except requests.RequestException as error:
+                answers.append(repr(error))
+            time.sleep(pause_seconds)
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        stop.set()
+        thread.join()
+
+
+def running_version(cloud: Cloud) -> str:
+    return cloud.get("/api/v1/health").json()["version"]

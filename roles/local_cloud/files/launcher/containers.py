@@ -8,8 +8,9 @@ import os
 import tarfile
 from contextvars import ContextVar
 
+from docker import errors
 from mending import mend
-from ministack.services import rds
+from ministack.services import ecs, rds
 
 # As on RDS, a parameter group with rds.force_ssl=1 (the default from PostgreSQL 15 on) refuses a connection without TLS.
 HBA = """local all all trust
@@ -31,17 +32,63 @@ def a_task_gets_the_secret_itself(upstream):
 
 @mend("services.ecs:_build_run_kwargs", "25f7593b8823")
 def container_settings_count(upstream):
-    """Of a container definition's entryPoint, user, workingDirectory and readonlyRootFilesystem nothing reaches the engine."""
+    """Of a container definition's entryPoint, user, workingDirectory, readonlyRootFilesystem and memory nothing reaches the engine."""
 
     def build_run_kwargs(cdef, td, *arguments, **named):
         kwargs = upstream(cdef, td, *arguments, **named)
         for setting, name in (("entryPoint", "entrypoint"), ("user", "user"), ("workingDirectory", "working_dir"), ("readonlyRootFilesystem", "read_only")):
             if cdef.get(setting):
                 kwargs[name] = cdef[setting]
+        mebibytes = cdef.get("memory") or td.get("memory")
+        if str(mebibytes or "").isdigit():
+            kwargs["mem_limit"] = kwargs["memswap_limit"] = f"{int(mebibytes)}m"
         kwargs["ports"] = on_loopback(kwargs.get("ports"))
         return kwargs
 
     return build_run_kwargs
+
+
+@mend("services.ecs:_run_docker_container", "9630f0c32368")
+def an_image_that_is_missing_cannot_be_pulled(upstream):
+    """A task outside a service whose image is missing stops with a ResourceInitializationError, where AWS says CannotPullContainerError."""
+
+    def run_docker_container(docker_client, cdef, run_kwargs, **named):
+        try:
+            return upstream(docker_client, cdef, run_kwargs, **named)
+        except errors.NotFound as error:
+            raise ecs._ImagePullError(str(error)) from error
+
+    return run_docker_container
+
+
+def note_out_of_memory(task) -> None:
+    engine = ecs._get_docker()
+    for container, docker_id in zip(task.get("containers", []), task.get("_docker_ids") or [], strict=False):
+        try:
+            state = engine.containers.get(docker_id).attrs["State"]
+        except (errors.DockerException, AttributeError):
+            continue
+        if state.get("OOMKilled"):
+            container["reason"] = "OutOfMemoryError: Container killed due to memory usage"
+            container["exitCode"] = 137
+
+
+SCHEDULER = ("Service scaling down", "Task definition updated", "Deployment capacity limit")
+
+
+@mend("services.ecs:_mark_task_stopped", "09bac9c1c8d0")
+def a_stopped_task_says_why_as_on_aws(upstream):
+    """A container that was killed for its memory does not say so, and what the service scheduler stops looks as if a person had stopped it."""
+
+    def mark_task_stopped(task_arn, task, reason, stop_code, exit_code=None):
+        if stop_code == "EssentialContainerExited":
+            reason = "Essential container in task exited"
+            note_out_of_memory(task)
+        elif stop_code == "UserInitiated" and reason in SCHEDULER:
+            reason, stop_code = f"Scaling activity initiated by (deployment {task.get('startedBy')})", "ServiceSchedulerInitiated"
+        return upstream(task_arn, task, reason, stop_code, exit_code)
+
+    return mark_task_stopped
 
 
 def on_loopback(ports):

@@ -140,11 +140,18 @@ def end_unhealthy_tasks(svc, svc_key):
 
 
 def go_on(svc, svc_key):
-    """A deployment that waited for its targets: upstream asks once, a second after each task's start."""
+    """A deployment that waited for its targets: upstream asks once, a second after each task's start.
+
+    Or for room: it gets no task while those of the deployment before it take up maximumPercent, and nobody looks again when they are gone.
+    """
     primary = ecs._primary_deployment(svc)
     if not primary or primary.get("rolloutState") != "IN_PROGRESS":
         return
     cluster_name = svc_key.split("/", 1)[0]
+    if svc.get("desiredCount") and not any(
+        task.get("_deployment_id") == primary["id"] and ecs._task_is_active(task["taskArn"], task) for task in list(ecs._tasks.values())
+    ):
+        ecs._reconcile_service_tasks(cluster_name, svc_key)
     news = [task for task in tasks_of(svc, primary) if not task.get("_startup_stable") and has_healthy_targets(svc, task)]
     for task in news:
         ecs._record_service_task_healthy(svc_key, task)
