@@ -10,10 +10,11 @@ import boto3
 NAME, CLUSTER = "pulsegrid-molecule-api", "pulsegrid-molecule-shared"
 RELEASE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/pulsegrid-molecule@sha256:1b4f0e9851971998e732078544c96b36c3d01cedf7caa332359d6f1d83567014"
 REPOSITORY = "arn:aws:ecr:us-east-1:000000000000:repository/pulsegrid-molecule"
+INDEX = "application/vnd.oci.image.index.v1+json"
 TAGS = {"Application": "pulsegrid", "Environment": "molecule", "ManagedBy": "pulsegrid.aws"}
 
 ecs, iam, logs = boto3.client("ecs"), boto3.client("iam"), boto3.client("logs")
-ec2, elb = boto3.client("ec2"), boto3.client("elbv2")
+ec2, elb, ecr = boto3.client("ec2"), boto3.client("elbv2"), boto3.client("ecr")
 secrets, ssm = boto3.client("secretsmanager"), boto3.client("ssm")
 scaling = boto3.client("application-autoscaling")
 ACCOUNT = boto3.client("sts").get_caller_identity()["Account"]
@@ -40,6 +41,13 @@ def given() -> None:
     parameter = "/pulsegrid-molecule/api-key"
     ssm.put_parameter(Name=parameter, Value="a", Type="SecureString")
     secret = secrets.create_secret(Name="pulsegrid-molecule-given", SecretString='{"password": "a"}')["ARN"]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    nat = ec2.create_nat_gateway(SubnetId=subnets[0], AllocationId=address)["NatGateway"]["NatGatewayId"]
+    tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    ec2.create_route(RouteTableId=tables[0]["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)
+    ecr.create_repository(repositoryName="pulsegrid-molecule")
+    manifest = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"digest": "sha256:" + "0" * 64, "platform": {"os": "linux", "architecture": "arm64"}}]}
+    ecr.put_image(repositoryName="pulsegrid-molecule", imageTag="2", imageManifest=json.dumps(manifest), imageManifestMediaType=INDEX)
     names = {"subnet_ids": subnets, "security_group_id": group, "target_group_arn": target, "load_balancer_arn": balancer, "secret_arn": secret}
     print(json.dumps(names | {"parameter_arn": f"arn:aws:ssm:{HERE}:parameter{parameter}"}))
 

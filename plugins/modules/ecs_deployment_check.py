@@ -13,8 +13,8 @@ description:
   - Each image in ECR is there, and is one for the architecture and operating system of the task definition.
   - The execution role and the task role exist, and C(ecs-tasks.amazonaws.com) may assume them. The execution role may pull the images, read the secrets and
     parameters, and decrypt those that have a KMS key of their own.
-  - The secrets exist, have a value and are not to be deleted, and the parameters exist. Their values are never read; so whether a secret's JSON has the key that
-    a reference names is not known.
+  - The secrets exist, have a value and are not to be deleted, and the parameters exist. Their values are never read; so whether a secret's JSON has the key
+    that a reference names is not known.
   - The log groups exist, where the containers do not make them (C(awslogs-create-group)).
   - The target groups take IP addresses and have a load balancer, and container, port, protocol and port of the health check agree.
   - The subnets reach ECR, by way of a NAT gateway, a transit gateway, an internet gateway together with public addresses, or endpoints of the VPC.
@@ -78,8 +78,8 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.boto3
 notes:
-  - A role's permissions are asked for with IAM's policy simulator, which knows the role's own policies, its boundary and the organization's policies. Where these do
-    not allow something, a policy of the secret or the key that names the role is found too.
+  - A role's permissions are asked for with IAM's policy simulator, which knows the role's own policies, its boundary and the organization's policies. Where
+    these do not allow something, a policy of the secret or the key that names the role is found too.
 author:
   - PulseGrid maintainers (@pulsegrid)
 """

@@ -20,7 +20,7 @@ import health
 import service
 import snapshots
 
-for module in ("access", "containers", "database", "network", "storage"):
+for module in ("access", "containers", "database", "network", "registry", "storage"):
     importlib.import_module(module)  # each registers its mends; so do those above
 
 mending.apply()
