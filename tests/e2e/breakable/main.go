@@ -98,7 +98,7 @@ func answer(connection net.Conn, status string) {
 	if strings.HasPrefix(request, "GET /api/v1/smoke ") && os.Getenv("BREAK") == "smoke" {
 		status = "503 Broken"
 	}
-	secret := os.Getenv("SECRET")
+	secret := os.Getenv("DB_PASSWORD")
 	body := fmt.Sprintf(`{"version":"%s","release":"%s","secret":%d}`, version, os.Getenv("RELEASE"), len(secret))
 	fmt.Fprintf(connection, "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status, len(body), body)
 }
