@@ -85,7 +85,10 @@ class Uploader:
     def upload(self, files: Iterable[Upload], done: Callable[[str, str, str, int], None]) -> None:
         """Upload all files. For each one that is uploaded done(key, etag, version_id, size) is called, in the caller's thread; the version is empty in a
         bucket without versions. After an error no other upload begins, and when those that were running have ended it is raised."""
-        self.pattern = self._pattern()
+        try:
+            self.pattern = self._pattern()
+        except (AttributeError, KeyError):  # another botocore, whose inside is not the one that is looked at
+            self.pattern = None
         ended: SimpleQueue[Uploaded | BaseException] = SimpleQueue()
         waiting: SimpleQueue[Upload | None] = SimpleQueue()
         threads: list[threading.Thread] = []
