@@ -64,13 +64,14 @@ iam-policies: .venv/test  ## Measure the roles' IAM policies anew, in every scen
 
 # ansible-test wants the collection below ansible_collections/, beside those it imports, and fetches a pip installer for its environments,
 # which a machine without the open internet cannot: Python's own stands in.
+# That HOME has no git configuration, and so not the owner's safe.directory.
 sanity: export HOME := $(CURDIR)/.local/sanity
 sanity: .venv/test
 	@rm -rf .local/sanity/ansible_collections; mkdir -p .local/sanity/ansible_collections/pulsegrid/aws .local/sanity/.ansible/test/cache
 	@pip=$$(python -c 'from types import SimpleNamespace as python; from ansible_test._internal.python_requirements import get_venv_packages; \
 		print(get_venv_packages(python(version=""))["pip"])'); \
 		printf 'import ensurepip\n\nensurepip.bootstrap()\n' > .local/sanity/.ansible/test/cache/get_pip_$${pip//./_}.py
-	@git ls-files -z --cached --others --exclude-standard ':!.collections' | xargs -0 cp -P --parents -t .local/sanity/ansible_collections/pulsegrid/aws
+	@git -c safe.directory='*' ls-files -z --cached --others --exclude-standard ':!.collections' | xargs -0 cp -P --parents -t .local/sanity/ansible_collections/pulsegrid/aws
 	@git init -q .local/sanity/ansible_collections/pulsegrid/aws
 	@ln -sfn $$(python -c 'import ansible_collections.amazon as it; print(it.__path__[0])') .local/sanity/ansible_collections/amazon
 	cd .local/sanity/ansible_collections/pulsegrid/aws && ansible-test sanity --venv --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])') 2>&1 \

@@ -20,6 +20,10 @@ options:
       - How many instances may run at once; 0 stops the function.
       - Required with O(state=present).
     type: int
+  only_existing:
+    description: Whether a function that is not there yet is left alone, and no failure.
+    type: bool
+    default: false
   state:
     description: Whether concurrency is reserved. Without it the function shares the account's.
     type: str
@@ -42,6 +46,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+function_exists:
+  description: Whether there is such a function.
+  returned: success
+  type: bool
+  sample: true
 concurrency:
   description: The reserved concurrency; empty when it is absent.
   returned: success
@@ -74,6 +83,7 @@ class Concurrency(Resource):
 
     def describe(self) -> dict[str, Any] | None:
         found = self.find("get_function_concurrency", FunctionName=self.name)
+        self.exists = found is not None
         return {KEY: found[KEY]} if found and found.get(KEY) is not None else None
 
     def wanted(self, current: dict[str, Any] | None) -> dict[str, Any]:
@@ -88,12 +98,22 @@ class Concurrency(Resource):
     def delete(self, current: dict[str, Any]) -> None:
         self.call("delete_function_concurrency", FunctionName=self.name)
 
+    def exit(self, changed: bool, before: dict[str, Any] | None, after: dict[str, Any] | None, resource: dict[str, Any] | None, **more: Any) -> None:
+        super().exit(changed, before, after, resource, function_exists=self.exists, **more)
+
+    def run(self) -> None:
+        if self.params["only_existing"] and self.describe() is None and not self.exists:
+            self.exit(False, None, None, None)
+            return
+        super().run()
+
 
 def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
             "function_name": {"required": True},
             "reserved_concurrent_executions": {"type": "int"},
+            "only_existing": {"type": "bool", "default": False},
             "state": {"choices": ["present", "absent"], "default": "present"},
         },
         required_if=[("state", "present", ("reserved_concurrent_executions",))],

@@ -57,6 +57,15 @@ def test_a_function_that_is_not_there_yet_has_no_configuration(cloud) -> None:
     assert not cloud.run(concurrency, function_name="none", state="absent")["changed"]
 
 
+def test_the_concurrency_of_a_function_that_is_not_there_yet_can_wait(cloud, function) -> None:
+    options = {"reserved_concurrent_executions": 2, "only_existing": True}
+    left = cloud.run(concurrency, function_name="none", **options)
+    assert (left["changed"], left["function_exists"], cloud.mutations) == (False, False, [])
+    set_to = cloud.run(concurrency, function_name=function, **options)
+    assert (set_to["changed"], set_to["function_exists"]) == (True, True)
+    assert cloud.client("lambda").get_function_concurrency(FunctionName=function)["ReservedConcurrentExecutions"] == 2
+
+
 def test_concurrency_is_reserved_and_given_back(cloud, function) -> None:
     options = {"function_name": function, "reserved_concurrent_executions": 0}
     assert cloud.run(concurrency, check=True, **options)["changed"]

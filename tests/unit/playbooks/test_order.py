@@ -1,0 +1,34 @@
+"""What must come before what in a role, where no emulator is slow or strict enough to show it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from ..conftest import CHECKOUT
+
+
+def tasks(role: str, file: str) -> list[dict[str, Any]]:
+    return yaml.safe_load((CHECKOUT / "roles" / role / "tasks" / f"{file}.yml").read_text())
+
+
+def position(of: str, those: list[dict[str, Any]], **options: str) -> int:
+    found = [number for number, task in enumerate(those) if of in task and all((task[of] or {}).get(key) == value for key, value in options.items())]
+    assert found, f"there is no task {of} with {options}"
+    return found[0]
+
+
+def test_a_stopped_function_may_run_before_it_shows_that_it_works() -> None:
+    present = tasks("lambda_healthcheck", "present")
+    limit = position("pulsegrid.aws.lambda_concurrency", present)
+
+    assert limit < position("ansible.builtin.include_tasks", present)
+    assert present[limit]["pulsegrid.aws.lambda_concurrency"]["only_existing"] is True
+
+
+def test_a_log_group_of_the_database_goes_when_aws_writes_it_no_more() -> None:
+    wait = tasks("rds", "wait")
+
+    assert position("ansible.builtin.include_tasks", wait) < position("pulsegrid.aws.cloudwatchlogs_log_group", wait, state="absent")
+    assert not [task for task in tasks("rds", "present") if task.get("pulsegrid.aws.cloudwatchlogs_log_group", {}).get("state") == "absent"]
