@@ -787,8 +787,10 @@ class Service(Resource):
 
     def see_through(self, plan: Plan, service: dict[str, Any], count: int = 0) -> dict[str, Any]:
         """The service, when its deployment has ended well. It is followed where it is ours, as it was not there before, or where it has not ended."""
-        deployment = rollout.primary(service)
         before = plan.current
+        deployment = rollout.primary(service)
+        if plan.arn and deployment["taskDefinition"] != plan.arn:  # it may have failed, and been rolled back, before AWS answered
+            deployment = next((each for each in service["deployments"] if each["taskDefinition"] == plan.arn), deployment)
         ours = before is None or deployment["id"] not in {each["id"] for each in before["deployments"]}
         if service["desiredCount"] == 0 or not (ours or plan.unfinished or not rollout.settled(service)):
             return service

@@ -69,7 +69,7 @@ def api(provisioned: Cloud) -> Service:
     """The API's own service, serving the breakable application while it is well. The load balancer finds an ill task within 10 s."""
     balancing = provisioned.client("elbv2")
     group = provisioned.outputs["load_balancer"]["target_group_arn"]
-    balancing.modify_target_group(TargetGroupArn=group, HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2, UnhealthyThresholdCount=2)
+    balancing.modify_target_group(TargetGroupArn=group, HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=4, UnhealthyThresholdCount=2)
     service = Service(provisioned, API, short())
     service.deploy(release="well")
     return service
@@ -82,7 +82,7 @@ def first(api: Service) -> Iterator[Service]:
     outputs = api.cloud.outputs
     group = balancing.create_target_group(
         Name=FIRST, Protocol="HTTP", Port=8080, VpcId=outputs["vpc"]["vpc_id"], TargetType="ip", HealthCheckPath="/api/v1/health",
-        HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=2, UnhealthyThresholdCount=2,
+        HealthCheckIntervalSeconds=5, HealthCheckTimeoutSeconds=4, UnhealthyThresholdCount=2,
     )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
     balancer = balancing.describe_target_groups(TargetGroupArns=[outputs["load_balancer"]["target_group_arn"]])["TargetGroups"][0]["LoadBalancerArns"][0]
     listener = balancing.describe_listeners(LoadBalancerArn=balancer)["Listeners"][0]["ListenerArn"]

@@ -61,6 +61,7 @@ func main() {
 	signal.Notify(stop, syscall.SIGTERM)
 	go func() {
 		<-stop
+		time.Sleep(time.Second) // whoever is being answered gets the answer
 		os.Exit(0)
 	}()
 	listener, err := net.Listen("tcp", ":"+port)

@@ -123,6 +123,23 @@ def a_deployment_waits_for_healthy_targets(upstream):
     return complete_service_deployment
 
 
+@mend("services.ecs:_reconcile_service_tasks", "16e4d03cbf75")
+def unhealthy_tasks_make_room_first(upstream):
+    """Room for a deployment is made by the tasks that started first, where AWS keeps minimumHealthyPercent of tasks that are healthy targets: a rollback
+    stopped the healthy tasks and left those of the failed deployment, to which the load balancer then sent the requests."""
+
+    def reconcile_service_tasks(cluster_name, svc_key):
+        svc = ecs._services.get(svc_key)
+        primary = svc and ecs._primary_deployment(svc)
+        if primary and primary.get("rolloutState") == "IN_PROGRESS" and svc.get("loadBalancers"):
+            others = [deployment for deployment in svc["deployments"] if deployment is not primary]
+            for task in [task for deployment in others for task in tasks_of(svc, deployment) if not has_healthy_targets(svc, task)]:
+                ecs._stop_task({"task": task["taskArn"], "cluster": cluster_name, "reason": "Deployment capacity limit"})
+        return upstream(cluster_name, svc_key)
+
+    return reconcile_service_tasks
+
+
 def end_unhealthy_tasks(svc, svc_key):
     """The service scheduler replaces a task that the load balancer finds unhealthy once its grace period is over. MiniStack's does not look."""
     grace = int(svc.get("healthCheckGracePeriodSeconds") or 0)
