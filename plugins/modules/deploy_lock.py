@@ -26,15 +26,14 @@ options:
     description:
       - V(present) takes the lock, without an end. It fails while a deploy or another freeze holds it.
       - V(absent) removes the lock, whoever holds it. A deploy that is under way goes on without it.
-      - V(info) only tells who holds it.
     type: str
-    choices: [present, absent, info]
+    choices: [present, absent]
     default: present
   holder:
-    description: Who takes it, as others are told who are locked out. Required with I(state=present).
+    description: Who takes it, as others are told who are locked out. Without it and O(why) nothing is changed; it is only told who holds the lock.
     type: str
   why:
-    description: What for, as others are told who are locked out. Required with I(state=present).
+    description: What for, as others are told who are locked out.
     type: str
 attributes:
   check_mode:
@@ -116,7 +115,12 @@ class Freeze:
         for name in ("bucket", "key"):
             self.refuse_blank(name)
         try:
-            {"present": self.present, "absent": self.absent, "info": self.info}[self.params["state"]]()
+            if self.params["state"] == "absent":
+                self.absent()
+            elif self.params["holder"] is None:
+                self.info()
+            else:
+                self.present()
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
             self.module.fail_json_aws(error, msg=f"could not ask for or change the deploy lock {self.object.uri}")
 
@@ -129,7 +133,7 @@ class Freeze:
             return self.object.read()
         except botocore.exceptions.ClientError as error:
             missing = error.response["Error"]["Code"] == "NoSuchBucket"
-            if missing and (self.module.check_mode or self.params["state"] != "present"):
+            if missing and (self.module.check_mode or self.params["state"] == "absent" or self.params["holder"] is None):
                 return None
             raise
 
@@ -182,11 +186,11 @@ def main() -> None:
         argument_spec={
             "bucket": {"required": True},
             "key": {"default": "deploy.lock", "no_log": False},
-            "state": {"choices": ["present", "absent", "info"], "default": "present"},
+            "state": {"choices": ["present", "absent"], "default": "present"},
             "holder": {},
             "why": {},
         },
-        required_if=[("state", "present", ("holder", "why"))],
+        required_together=[("holder", "why")],
         supports_check_mode=True,
     )
     Freeze(module).run()

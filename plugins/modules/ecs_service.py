@@ -369,7 +369,11 @@ REVISION = re.compile(r"(arn:[^:]+:ecs:[^:]*:[^:]*:task-definition/)?[A-Za-z0-9_
 HTTP = re.compile(r"https?://[^/\s]+")
 
 # Tags of a revision that is a release. REPLACES is the revision that served when it was registered, or NOTHING; without a STATE it has not ended.
-RELEASE, COMMIT, BY, STATE, REPLACES = "Release", "Commit", "DeployedBy", "ReleaseState", "Replaces"
+RELEASE = "Release"
+COMMIT = "Commit"
+BY = "DeployedBy"
+STATE = "ReleaseState"
+REPLACES = "Replaces"
 RELEASE_TAGS = {"name": RELEASE, "commit": COMMIT, "by": BY}
 NOTHING = "nothing"
 NOT_IN_A_TAG = re.compile(r"[^\w.:/=+\-@]+")

@@ -309,7 +309,7 @@ class File:
 
     @property
     def entry(self) -> Entry:
-        etag, _, version = self.stored.partition(" ")
+        etag, _space, version = self.stored.partition(" ")
         return Entry(self.digest.hex(), etag, version, self.used_by)
 
 
@@ -427,7 +427,7 @@ class Publisher:
         src = self.params["src"]
         if not os.path.isdir(src):
             self.module.fail_json(msg=f"src is '{src}': that is no directory")
-        found = sorted(os.path.relpath(os.path.join(directory, name), src).replace(os.sep, "/") for directory, _, names in os.walk(src) for name in names)
+        found = sorted(os.path.relpath(os.path.join(directory, name), src).replace(os.sep, "/") for directory, _subs, names in os.walk(src) for name in names)
         if not found:
             self.module.fail_json(msg=f"src is '{src}': there is no file in it, and an empty site is not published")
         return [self._local_file(path) for path in found]

@@ -319,7 +319,7 @@ def test_a_freeze_locks_deploys_out_until_it_is_ended(s3: FakeS3) -> None:
     with pytest.raises(Failed, match=r"Deploys are frozen by carol since .* \(holidays\)\. The playbook unlock.yml ends the freeze."):
         lock_of("alice", wait_seconds=60).__enter__()
     assert run_freeze(holder="carol", why="holidays")["changed"] is False
-    assert run_freeze(state="info")["frozen"]
+    assert run_freeze()["frozen"]
 
     ended = run_freeze(state="absent")
 
@@ -335,7 +335,7 @@ def test_a_freeze_does_not_displace_a_deploy_but_a_lock_that_has_expired(s3: Fak
     with patch_module_args({"bucket": BUCKET, "holder": "carol", "why": "holidays"}), pytest.raises(Failed, match="held by alice"):
         freeze.main()
     s3.ahead += 60
-    assert run_freeze(state="info")["lock"] == {}
+    assert run_freeze()["lock"] == {}
     assert run_freeze(holder="carol", why="holidays")["changed"]
     assert held_by(s3) == "carol"
 
@@ -351,7 +351,7 @@ def test_check_mode_predicts(s3: FakeS3) -> None:
     assert run_freeze(check=True, holder="carol", why="holidays")["changed"]
     assert run_freeze(check=True, bucket="nowhere", holder="carol", why="holidays")["changed"]
     assert not run_freeze(check=True, bucket="nowhere", state="absent")["changed"]
-    assert not run_freeze(bucket="nowhere", state="info")["lock"]
+    assert not run_freeze(bucket="nowhere")["lock"]
     run_freeze(holder="carol", why="holidays")
     assert run_freeze(check=True, state="absent")["changed"]
     assert held_by(s3) == "carol"

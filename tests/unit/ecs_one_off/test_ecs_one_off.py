@@ -98,14 +98,14 @@ class Cloud:
         begin, page = int(nextToken), there[int(nextToken) :][:2]  # small pages
         return {"events": [{"message": f"{line}\n"} for line in page], "nextForwardToken": str(begin + len(page))}
 
-    def run(self, seconds: float = 900, service: dict[str, Any] = SERVICE, definition: dict[str, Any] = DEFINITION) -> ecs_one_off.End:
+    def run(self, seconds: float = 900, service: dict[str, Any] | None = None, definition: dict[str, Any] | None = None) -> ecs_one_off.End:
         one_off = ecs_one_off.OneOff(
             self.ask,
             lambda _service: self,
             self.said.append,
             cluster="shop",
-            service=service,
-            definition=definition,
+            service=service or SERVICE,
+            definition=definition or DEFINITION,
             container="app",
             command=["migrate"],
             started_by="release 3f9c",
@@ -223,7 +223,7 @@ def test_a_command_that_has_begun_is_not_run_twice(cloud: Cloud) -> None:
 
 
 def test_trying_again_has_an_end(cloud: Cloud) -> None:
-    cloud.plays = [{"failure": {"reason": "RESOURCE:CPU", "detail": "none left"}} for _ in range(20)]
+    cloud.plays = [{"failure": {"reason": "RESOURCE:CPU", "detail": "none left"}} for _again in range(20)]
     end = cloud.run()
     assert (end.completed, end.reason, len(cloud.called("run_task"))) == (False, "RESOURCE:CPU: none left", 6)
 

@@ -710,6 +710,11 @@ def test_a_migration_that_could_not_be_run_leaves_no_revision(serving: Cloud, on
 SMOKE = {"url": "http://shop.test/health", "headers": {"Host": "shop"}, "timeout_seconds": 10}
 
 
+def refuse(answer: Any) -> None:
+    if isinstance(answer, Exception):
+        raise answer
+
+
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What is answered, the last one again and again."""
@@ -718,8 +723,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def open_url(url: str, headers: dict[str, str], **_how: Any) -> Any:
         assert (url, headers) == (SMOKE["url"], SMOKE["headers"])
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        if isinstance(answer, Exception):
-            raise answer
+        refuse(answer)
         if answer >= 400:
             raise HTTPError(url, answer, "no", Message(), BytesIO(b"database\x1b is down " + b"x" * 1000))
         return nullcontext(SimpleNamespace(status=answer))

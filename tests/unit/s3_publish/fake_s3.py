@@ -150,7 +150,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if path.startswith("/2020-05-31/distribution/"):
                 return self.cloudfront(body)
-            bucket, _, key = unquote(path).lstrip("/").partition("/")
+            bucket, _slash, key = unquote(path).lstrip("/").partition("/")
             operation = self.operation_of(key, query)
             self.server.requests.append(Request(operation, key))
             if self.server.refuses and self.server.refuses in (operation, key):
@@ -173,7 +173,7 @@ class Handler(BaseHTTPRequestHandler):
         if "aws-chunked" in self.headers.get("Content-Encoding", ""):
             parts, rest = [], body
             while rest:
-                size, _, rest = rest.partition(b"\r\n")
+                size, _end, rest = rest.partition(b"\r\n")
                 length = int(size.split(b";")[0], 16)
                 if not length:
                     break
@@ -214,7 +214,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def CopyObject(self, bucket: str, key: str, query: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
         source = urlsplit("/" + self.headers["x-amz-copy-source"].lstrip("/"))
-        from_bucket, _, from_key = unquote(source.path).lstrip("/").partition("/")
+        from_bucket, _slash, from_key = unquote(source.path).lstrip("/").partition("/")
         found = self.find(from_bucket, from_key, parse_qs(source.query).get("versionId", [None])[0])
         version = self.server.store(bucket, key, found.body, found.headers)
         xml = f"<CopyObjectResult><ETag>{escape(version.etag)}</ETag></CopyObjectResult>"

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 """Says what it is told to say, holds a lock where it is told of one, and returns what it was given."""
 
 from __future__ import annotations
