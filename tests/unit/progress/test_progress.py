@@ -104,7 +104,7 @@ def test_another_machine_is_not_given_the_pipe(talking: Talking) -> None:
 
 
 def test_a_task_that_takes_too_long_leaves_nothing(talking: Talking) -> None:
-    out = talking.run([{"talk": {"say": "begins", "seconds": 30}, "timeout": 2, "ignore_errors": True}])
+    out = talking.run([{"talk": {"say": "begins", "seconds": 60}, "timeout": 10, "ignore_errors": True}])
     assert talking.code == 0, out + talking.errors
     assert "one: begins 0\n" in out
     assert talking.left_behind == []
