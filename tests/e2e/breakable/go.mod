@@ -1,3 +1,0 @@
-module breakable
-
-go 1.24
