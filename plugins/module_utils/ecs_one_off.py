@@ -19,6 +19,8 @@ except ImportError:
     pass  # AnsibleAWSModule reports the missing library
 
 from ansible_collections.pulsegrid.aws.plugins.module_utils.ecs_rollout import why_stopped
+from ansible_collections.pulsegrid.aws.plugins.module_utils.progress import plain
+from ansible_collections.pulsegrid.aws.plugins.module_utils.task_definition import log_stream
 
 FIRST_INTERVAL, LAST_INTERVAL, INTERVAL_GROWTH = 1.0, 4.0, 1.3
 # So often it is said that the task still runs, when it has nothing to say itself.
@@ -36,7 +38,6 @@ PASSES = re.compile(r"^(RESOURCE|AGENT)\b|capacity is unavailable|waiting for ne
 ATTEMPTS_AFTER_SECONDS = (5, 10, 20, 40, 60)
 # How a task ends whose own command has ended. With any other it was stopped, and an exit code of 0 says no more than that it went willingly.
 BY_ITSELF = (None, "", "EssentialContainerExited")
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,9 @@ class Log:
     """What one container of one task logs, read on from where it was read to."""
 
     def __init__(self, client_for: Callable[[str], Any], definition: dict[str, Any], task_id: str) -> None:
-        log = definition.get("logConfiguration") or {}
-        options = log.get("options", {})
-        self.readable = log.get("logDriver") == "awslogs" and bool(options.get("awslogs-stream-prefix"))
         self.client_for = client_for
-        self.where = {"logGroupName": options.get("awslogs-group"), "logStreamName": f"{options.get('awslogs-stream-prefix')}/{definition['name']}/{task_id}"}
+        self.where = log_stream(definition, task_id) or {}
+        self.readable = bool(self.where)
         self.token: dict[str, str] = {}
         self.problem = "" if self.readable else f"Its lines are not shown: container {definition['name']} has no log in CloudWatch Logs with a stream prefix"
 
@@ -75,7 +74,7 @@ class Log:
                 self.readable, self.problem = False, f"Its log cannot be read: {error}"
                 return
             for event in page["events"]:
-                yield from (ESCAPES.sub("", line).rstrip() for line in event["message"].splitlines())
+                yield from (plain(line) for line in event["message"].splitlines())
             token = page["nextForwardToken"]
             if token == self.token.get("nextToken"):
                 return

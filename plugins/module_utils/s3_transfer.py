@@ -26,12 +26,10 @@ from urllib.parse import quote, urlsplit
 
 try:
     import botocore.awsrequest
-    import botocore.config
     import botocore.httpsession
 except ImportError:
     pass  # AnsibleAWSModule reports the missing library
 
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
 Upload = tuple[str, str, dict[str, Any]]  # the file's path, the object's key, arguments of PutObject
@@ -74,10 +72,10 @@ class NoBody:
 
 
 class Uploader:
-    def __init__(self, module: AnsibleAWSModule, bucket: str, concurrency: int) -> None:
+    def __init__(self, client: Any, bucket: str, concurrency: int) -> None:
         self.bucket = bucket
         self.concurrency = concurrency
-        self.client = module.client("s3", config=botocore.config.Config(max_pool_connections=concurrency))
+        self.client = client
         self.threads = threading.local()
         self.pattern: Pattern | None = None
         self.tls: ssl.SSLContext | None = None

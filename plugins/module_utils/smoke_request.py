@@ -11,6 +11,7 @@ from urllib.error import HTTPError
 
 from ansible.module_utils.urls import ConnectionError as UrlsError
 from ansible.module_utils.urls import open_url
+from ansible_collections.pulsegrid.aws.plugins.module_utils.progress import plain
 
 REQUEST_SECONDS = 10
 INTERVAL_SECONDS = 2
@@ -52,5 +53,5 @@ def excerpt(error: HTTPError) -> str:
         text = error.read(EXCERPT_CHARACTERS * 4).decode(errors="replace")
     except (OSError, http.client.HTTPException, ValueError):
         return ""
-    text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    text = " ".join(plain(text).split())
     return text if len(text) <= EXCERPT_CHARACTERS else f"{text[:EXCERPT_CHARACTERS]} ..."

@@ -3,10 +3,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 # The image of a container that no release has given one yet. The domain never resolves (RFC 2606), so that nobody's image can be pulled by this name.
 NO_RELEASE = "no-release.invalid/none"
+
+# Tags of a revision that is a release. REPLACES is the revision that served when it was registered, or NOTHING; without a STATE it has not ended.
+RELEASE = "Release"
+COMMIT = "Commit"
+BY = "DeployedBy"
+STATE = "ReleaseState"
+REPLACES = "Replaces"
+NOTHING = "nothing"
+
+# Of the argument_spec of a module with the documentation fragment pulsegrid.aws.ecs_network
+NETWORK_OPTIONS = {
+    "subnets": {"type": "list", "elements": "str", "default": []},
+    "security_groups": {"type": "list", "elements": "str", "default": []},
+    "assign_public_ip": {"type": "bool", "default": False},
+    "load_balancers": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "target_group_arn": {"required": True},
+            "container_name": {"required": True},
+            "container_port": {"type": "int", "required": True},
+        },
+    },
+}
 
 # What RegisterTaskDefinition takes; DescribeTaskDefinition answers with more.
 PROPERTIES = (
@@ -128,3 +154,28 @@ def without_images(definition: dict[str, Any]) -> dict[str, Any]:
 def registrable(definition: dict[str, Any]) -> dict[str, Any]:
     """The definition as RegisterTaskDefinition takes it: cpu and memory of a task are text."""
     return {key: str(value) if key in ("cpu", "memory") else value for key, value in definition.items() if key in PROPERTIES and value not in (None, "")}
+
+
+def pages_of_revisions(call: Callable[..., dict[str, Any]], family: str, **how: Any) -> Iterator[list[str]]:
+    """The ARNs of a family's revisions, as ListTaskDefinitions answers them."""
+    token: dict[str, str] = {}
+    while True:
+        page = call("list_task_definitions", familyPrefix=family, **how, **token)
+        # familyPrefix is a family's whole name according to AWS's documentation, and a prefix according to its name
+        yield [arn for arn in page["taskDefinitionArns"] if family_of(arn) == family]
+        if not page.get("nextToken"):
+            return
+        token = {"nextToken": page["nextToken"]}
+
+
+def family_of(arn: str) -> str:
+    return arn.split("/")[-1].rpartition(":")[0]
+
+
+def log_stream(container: dict[str, Any], task_id: str) -> dict[str, str] | None:
+    """Where in CloudWatch Logs a container of a task logs, as GetLogEvents takes it; None where that is not known."""
+    log = container.get("logConfiguration") or {}
+    options = log.get("options", {})
+    if log.get("logDriver") != "awslogs" or not options.get("awslogs-stream-prefix"):
+        return None
+    return {"logGroupName": options.get("awslogs-group"), "logStreamName": f"{options['awslogs-stream-prefix']}/{container['name']}/{task_id}"}

@@ -31,38 +31,6 @@ options:
       - A container without C(image) keeps the image that the service runs, which is not looked at.
     type: dict
     required: true
-  subnets:
-    description: IDs of the subnets in which the tasks run.
-    type: list
-    elements: str
-    default: []
-  security_groups:
-    description: IDs of the tasks' security groups.
-    type: list
-    elements: str
-    default: []
-  assign_public_ip:
-    description: Whether the tasks get public addresses.
-    type: bool
-    default: false
-  load_balancers:
-    description: The target groups in which the tasks are registered.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      target_group_arn:
-        description: ARN of the target group.
-        type: str
-        required: true
-      container_name:
-        description: Name of the container that answers.
-        type: str
-        required: true
-      container_port:
-        description: The port on which it answers.
-        type: int
-        required: true
   registry:
     description: Host and port of the registry, where it is not the one that ECR names, as with an emulator of ECR.
     type: str
@@ -77,6 +45,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pulsegrid.aws.ecs_network
 notes:
   - A role's permissions are asked for with IAM's policy simulator, which knows the role's own policies, its boundary and the organization's policies. Where
     these do not allow something, a policy of the secret or the key that names the role is found too.
@@ -139,6 +108,7 @@ except ImportError:
 from ansible.module_utils.urls import open_url
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.pulsegrid.aws.plugins.module_utils import task_definition as definitions
 
 ECR_HOST = re.compile(r"^(?P<account>\d{12})\.dkr[.-]ecr(-fips)?\.(?P<region>[a-z0-9-]+)\.[a-z0-9.]+$")
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
@@ -673,19 +643,7 @@ def main() -> None:
         argument_spec={
             "name": {"required": True},
             "task_definition": {"type": "dict", "required": True},
-            "subnets": {"type": "list", "elements": "str", "default": []},
-            "security_groups": {"type": "list", "elements": "str", "default": []},
-            "assign_public_ip": {"type": "bool", "default": False},
-            "load_balancers": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "target_group_arn": {"required": True},
-                    "container_name": {"required": True},
-                    "container_port": {"type": "int", "required": True},
-                },
-            },
+            **definitions.NETWORK_OPTIONS,
             "registry": {},
         },
         supports_check_mode=True,

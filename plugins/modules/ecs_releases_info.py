@@ -23,9 +23,6 @@ options:
     description: Name of the cluster.
     type: str
     required: true
-  family:
-    description: Family of the task definition. Without it O(name).
-    type: str
   repository:
     description: Name of the ECR repository with the images. Without it, or for an image from elsewhere, it is not known whether the image is there.
     type: str
@@ -154,11 +151,8 @@ from ansible_collections.pulsegrid.aws.plugins.module_utils import task_definiti
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource, boto3_tag_list_to_ansible_dict
 
 SERVING = "serving"
-COMPLETED = "completed"
-FAILED = "failed"
 UNFINISHED = "unfinished"
 PREVIOUS = "previous"
-NOTHING = "nothing"
 COMMIT_DIGITS = 4
 IMAGE = re.compile(r"^(?P<registry>[^/]+)/(?P<repository>[^@:]+)(:(?P<tag>[^@]+))?(@(?P<digest>.+))?$")
 COLUMNS = ("state", "release", "revision", "registered", "by", "commit", "image")
@@ -186,17 +180,13 @@ class Releases(Resource):
         found = self.find("describe_services", cluster=self.params["cluster"], services=[self.name])
         return next((each for each in (found or {}).get("services", []) if each["status"] != "INACTIVE"), None)
 
-    def newest_revisions(self) -> list[str]:
-        family, limit = self.params["family"] or self.name, self.params["limit"]
+    def newest_revisions(self, family: str) -> list[str]:
+        limit = self.params["limit"]
         arns: list[str] = []
-        token: dict[str, str] = {}
-        while len(arns) < limit:
-            page = self.call("list_task_definitions", familyPrefix=family, status="ACTIVE", sort="DESC", maxResults=100, **token)
-            # familyPrefix is a family's whole name according to AWS's documentation, and a prefix according to its name
-            arns += [arn for arn in page["taskDefinitionArns"] if arn.split("/")[-1].rpartition(":")[0] == family]
-            if not page.get("nextToken"):
+        for page in definitions.pages_of_revisions(self.call, family, status="ACTIVE", sort="DESC", maxResults=100):
+            arns += page
+            if len(arns) >= limit:
                 break
-            token = {"nextToken": page["nextToken"]}
         return sorted(arns, key=number, reverse=True)[:limit]
 
     def images(self) -> dict[str, list[str]] | None:
@@ -227,26 +217,27 @@ class Releases(Resource):
         if images is not None and parts.get("repository") == self.params["repository"]:
             in_ecr = digest in images if digest else any(tag in tags_of for tags_of in images.values())
             tag = tag or next(iter(images.get(digest, [])), "")
-        state = tags.get("ReleaseState")
+        state = tags.get(definitions.STATE)
         return {
-            "release": tags.get("Release") or tag or digest[:19],
-            "commit": tags.get("Commit", ""),
-            "deployed_by": tags.get("DeployedBy", ""),
+            "release": tags.get(definitions.RELEASE) or tag or digest[:19],
+            "commit": tags.get(definitions.COMMIT, ""),
+            "deployed_by": tags.get(definitions.BY, ""),
             "registered_at": definition["registeredAt"].astimezone(UTC).isoformat() if "registeredAt" in definition else "",
-            "state": SERVING if arn == serving else state if state in (COMPLETED, FAILED) else UNFINISHED,
+            "state": SERVING if arn == serving else state if state in (rollout.COMPLETED, rollout.FAILED) else UNFINISHED,
             "revision": arn.split("/")[-1],
             "task_definition_arn": arn,
             "image": image,
             "digest": digest,
-            "replaces": tags.get("Replaces", ""),
+            "replaces": tags.get(definitions.REPLACES, ""),
             "image_in_ecr": in_ecr,
         }
 
     def run(self) -> None:
         if not 1 <= self.params["limit"] <= 100:
             self.module.fail_json(msg=f"limit is {self.params['limit']}: allowed are 1 to 100 revisions.")
-        serving = serving_arn(self.describe())
-        arns = self.newest_revisions()
+        service = self.describe()
+        serving = serving_arn(service)
+        arns = self.newest_revisions(definitions.family_of(service["taskDefinition"]) if service else self.name)
         images = self.images() if arns or serving else None
         arns += [serving] if serving and serving not in arns else []
         revisions = [found for arn in arns if (found := self.release(arn, images, serving))]
@@ -267,7 +258,7 @@ class Releases(Resource):
 
 def best(revisions: list[dict[str, Any]]) -> dict[str, Any]:
     """Of revisions of one release, newest first: the one that serves, else the newest that completed, else the newest."""
-    ranks = {SERVING: 0, COMPLETED: 1}
+    ranks = {SERVING: 0, rollout.COMPLETED: 1}
     return min(revisions, key=lambda each: ranks.get(each["state"], 2))
 
 
@@ -283,14 +274,14 @@ def before(serving: dict[str, Any], revisions: list[dict[str, Any]]) -> dict[str
     by_revision = {each["revision"]: each for each in revisions}
 
     def may_serve(each: dict[str, Any]) -> bool:
-        return each["state"] == COMPLETED and each["release"] != serving["release"]
+        return each["state"] == rollout.COMPLETED and each["release"] != serving["release"]
 
     each = serving
     while each["replaces"] in by_revision and number(each["replaces"]) < number(each["revision"]):
         each = by_revision[each["replaces"]]
         if may_serve(each):
             return each
-    if each["replaces"] == NOTHING:
+    if each["replaces"] == definitions.NOTHING:
         return None
     return next((older for older in revisions if number(older["revision"]) < number(each["revision"]) and may_serve(older)), None)
 
@@ -315,7 +306,7 @@ def choose(revisions: list[dict[str, Any]], wanted: str) -> tuple[dict[str, Any]
         if len(found) > 1:
             return {}, f"'{wanted}' may be any of {', '.join(each['release'] for each in found)}."
         chosen = found[0]
-    if chosen["state"] == FAILED:
+    if chosen["state"] == rollout.FAILED:
         return {}, f"release {chosen['release']} ({chosen['revision']}) failed when it was deployed, and is not put back."
     if chosen["image_in_ecr"] is False:
         return {}, f"the image of release {chosen['release']} ({chosen['revision']}) is not in ECR any more: {chosen['image']}."
@@ -339,7 +330,6 @@ def main() -> None:
         argument_spec={
             "name": {"required": True},
             "cluster": {"required": True},
-            "family": {},
             "repository": {},
             "container": {},
             "limit": {"type": "int", "default": 20},

@@ -107,38 +107,6 @@ options:
     description: How many tasks a first release gets.
     type: int
     default: 1
-  subnets:
-    description: IDs of the subnets in which the tasks run.
-    type: list
-    elements: str
-    default: []
-  security_groups:
-    description: IDs of the tasks' security groups.
-    type: list
-    elements: str
-    default: []
-  assign_public_ip:
-    description: Whether the tasks get public addresses.
-    type: bool
-    default: false
-  load_balancers:
-    description: The target groups in which the tasks are registered.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      target_group_arn:
-        description: ARN of the target group.
-        type: str
-        required: true
-      container_name:
-        description: Name of the container that answers.
-        type: str
-        required: true
-      container_port:
-        description: The port on which it answers.
-        type: int
-        required: true
   capacity_provider_strategy:
     description: How the tasks are spread over capacity providers, such as C(FARGATE) and C(FARGATE_SPOT).
     type: list
@@ -228,6 +196,7 @@ extends_documentation_fragment:
   - amazon.aws.tags
   - amazon.aws.boto3
   - pulsegrid.aws.attributes
+  - pulsegrid.aws.ecs_network
   - pulsegrid.aws.lock
   - pulsegrid.aws.progress
 notes:
@@ -349,7 +318,7 @@ from ansible_collections.pulsegrid.aws.plugins.module_utils import ecs_rollout a
 from ansible_collections.pulsegrid.aws.plugins.module_utils import task_definition as definitions
 from ansible_collections.pulsegrid.aws.plugins.module_utils.deploy_lock import LOCK_OPTIONS, DeployLock
 from ansible_collections.pulsegrid.aws.plugins.module_utils.ecs_one_off import OneOff
-from ansible_collections.pulsegrid.aws.plugins.module_utils.progress import PROGRESS_OPTIONS, Progress
+from ansible_collections.pulsegrid.aws.plugins.module_utils.progress import PROGRESS_OPTIONS, Progress, plain
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
     TAG_OPTIONS,
     Resource,
@@ -368,14 +337,8 @@ PARAMETERS_AT_ONCE = 10
 REVISION = re.compile(r"(arn:[^:]+:ecs:[^:]*:[^:]*:task-definition/)?[A-Za-z0-9_-]{1,255}:[1-9][0-9]*")
 HTTP = re.compile(r"https?://[^/\s]+")
 
-# Tags of a revision that is a release. REPLACES is the revision that served when it was registered, or NOTHING; without a STATE it has not ended.
-RELEASE = "Release"
-COMMIT = "Commit"
-BY = "DeployedBy"
-STATE = "ReleaseState"
-REPLACES = "Replaces"
-RELEASE_TAGS = {"name": RELEASE, "commit": COMMIT, "by": BY}
-NOTHING = "nothing"
+# Tags of a revision that is a release, by the option's keys
+RELEASE_TAGS = {"name": definitions.RELEASE, "commit": definitions.COMMIT, "by": definitions.BY}
 NOT_IN_A_TAG = re.compile(r"[^\w.:/=+\-@]+")
 TAG_VALUE_CHARACTERS = 256
 # What of a service a rollback puts back besides the revision
@@ -584,18 +547,15 @@ class Service(Resource):
         plan = self.plan()
         registers = not plan.arn
         service = plan.current
-        if self.module.check_mode:
-            if plan.changed:
-                with DeployLock(self.module):
-                    pass  # it warns when somebody else holds it
-        elif not plan.changed:
-            service = self.see_through(plan, service) if self.params["wait"] else service
-        else:
-            with DeployLock(self.module):
-                if self.params["lock"]:  # somebody else may have deployed before it was ours
+        if plan.changed:
+            with DeployLock(self.module) as lock:
+                if lock.held:  # somebody else may have deployed before it was ours
                     plan = self.plan()
                     registers = not plan.arn
-                service = self.apply(plan)
+                if not self.module.check_mode:
+                    service = self.apply(plan)
+        elif self.params["wait"] and not self.module.check_mode:
+            service = self.see_through(plan, service)
         self.finish(service, plan.changed, self.difference(plan) if plan.changed else None, registers)
 
     def plan(self) -> Plan:
@@ -605,8 +565,8 @@ class Service(Resource):
         running = self.definition(current["taskDefinition"]) if current else None
         tags = self.known_tags[current["taskDefinition"]] if current else {}
         state = rollout.primary(current).get("rolloutState") if current else None
-        ended = STATE in tags or RELEASE not in tags
-        serving = self.serving_revision(current, running, "" if ended else tags.get(REPLACES, ""))
+        ended = definitions.STATE in tags or definitions.RELEASE not in tags
+        serving = self.serving_revision(current, running, "" if ended else tags.get(definitions.REPLACES, ""))
         if self.params["revision"]:
             wanted, arn = self.revision_to_put_back(current)
             plan = Plan(current, running, wanted, arn, serving)
@@ -620,8 +580,8 @@ class Service(Resource):
         plan.draining = draining
         plan.restarts = bool(current) and current["desiredCount"] > 0 and state == "FAILED"
         plan.unfinished = self.params["wait"] and not plan.rolls and not ended and current["desiredCount"] > 0
-        if plan.unfinished and tags.get(REPLACES):
-            plan.serving = self.revision_arn(current, tags[REPLACES])
+        if plan.unfinished and tags.get(definitions.REPLACES):
+            plan.serving = self.revision_arn(current, tags[definitions.REPLACES])
         return plan
 
     def serving_revision(self, current: dict[str, Any] | None, running: dict[str, Any] | None, replaces: str) -> str | None:
@@ -643,7 +603,7 @@ class Service(Resource):
 
     @staticmethod
     def revision_arn(current: dict[str, Any], replaced: str) -> str | None:
-        return None if replaced == NOTHING else f"{current['taskDefinition'].rpartition('/')[0]}/{replaced}"
+        return None if replaced == definitions.NOTHING else f"{current['taskDefinition'].rpartition('/')[0]}/{replaced}"
 
     def revision_to_put_back(self, current: dict[str, Any] | None) -> tuple[dict[str, Any], str]:
         revision = self.params["revision"]
@@ -699,7 +659,7 @@ class Service(Resource):
         tags = release_tags(self.params["release"] or {})
         if not tags and plan.running and definitions.images(plan.running) == definitions.images(plan.wanted):
             tags = {tag: value for tag, value in self.known_tags[plan.current["taskDefinition"]].items() if tag in RELEASE_TAGS.values()}
-        return tags | {REPLACES: plan.serving.split("/")[-1] if plan.serving else NOTHING} if RELEASE in tags else {}
+        return tags | {definitions.REPLACES: plan.serving.split("/")[-1] if plan.serving else definitions.NOTHING} if definitions.RELEASE in tags else {}
 
     def register(self, definition: dict[str, Any], release: dict[str, str] | None = None) -> str:
         tags = {key: str(value) for key, value in (self.params["tags"] or {}).items()} | (release or {})
@@ -781,7 +741,7 @@ class Service(Resource):
 
     def withdraw(self, arn: str) -> None:
         """The revision is none that a service could get. What this run fails for is something else."""
-        self.mark(arn, "failed")
+        self.mark(arn, rollout.FAILED)
         try:
             self.client.deregister_task_definition(taskDefinition=arn, aws_retry=True)
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
@@ -808,18 +768,18 @@ class Service(Resource):
                 self.give_up(plan, followed, outcome)
         if self.params["smoke_request"] and (wrong := smoke(self.params["smoke_request"], self.say)):
             self.give_up(plan, followed, rollout.Outcome(rollout.FAILED, wrong))
-        self.mark(deployment["taskDefinition"], "completed")
+        self.mark(deployment["taskDefinition"], rollout.COMPLETED)
         return followed.service
 
     def mark(self, arn: str, state: str) -> None:
         """The revision says how its release has ended. What was rolled out is no failure because it does not, and what once was well stays a release."""
         tags = self.known_tags.get(arn, {})
-        if RELEASE not in tags or tags.get(STATE) in (state, "completed"):
+        if definitions.RELEASE not in tags or tags.get(definitions.STATE) in (state, rollout.COMPLETED):
             return
         try:
-            self.client.tag_resource(resourceArn=arn, tags=ecs_tags({STATE: state}), aws_retry=True)
+            self.client.tag_resource(resourceArn=arn, tags=ecs_tags({definitions.STATE: state}), aws_retry=True)
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
-            self.module.warn(f"{self.kind} {self.name}: {arn.split('/')[-1]} could not be tagged {STATE}={state}: {error}")
+            self.module.warn(f"{self.kind} {self.name}: {arn.split('/')[-1]} could not be tagged {definitions.STATE}={state}: {error}")
 
     def give_up(self, plan: Plan, followed: rollout.Rollout, outcome: rollout.Outcome) -> None:
         deployment = followed.followed
@@ -827,7 +787,7 @@ class Service(Resource):
         restored = ""
         if outcome.state != rollout.SUPERSEDED:
             restored = self.restore(plan, deployment, outcome.reason)
-            self.mark(deployment["taskDefinition"], "failed")
+            self.mark(deployment["taskDefinition"], rollout.FAILED)
         sentence = {
             rollout.FAILED: "the deployment failed",
             rollout.ROLLED_BACK: "the deployment failed",
@@ -842,10 +802,7 @@ class Service(Resource):
         )
 
     def rollout(self, deployment: dict[str, Any], previous: str | None) -> rollout.Rollout:
-        def ask(operation: str, client: Any = None, **arguments: Any) -> dict[str, Any]:
-            return self.call(operation, client=client, **arguments)
-
-        return rollout.Rollout(ask, self.describe, lambda: self.load_balancing, self.say, deployment, previous, self.params["failures_before_giving_up"])
+        return rollout.Rollout(self.call, self.describe, lambda: self.load_balancing, self.say, deployment, previous, self.params["failures_before_giving_up"])
 
     def restore(self, plan: Plan, failed: dict[str, Any], why: str) -> str:
         """What served before serves again; a failed first release leaves no task."""
@@ -880,18 +837,11 @@ class Service(Resource):
         lines: list[str] = []
         task_id = task["taskArn"].split("/")[-1]
         for container in self.known.get(task["taskDefinitionArn"], {"containerDefinitions": []})["containerDefinitions"]:
-            log = container.get("logConfiguration", {})
-            options = log.get("options", {})
-            if log.get("logDriver") != "awslogs" or "awslogs-stream-prefix" not in options:
+            stream = definitions.log_stream(container, task_id)
+            if stream is None:
                 continue
             try:
-                events = self.client_for("logs").get_log_events(
-                    logGroupName=options["awslogs-group"],
-                    logStreamName=f"{options['awslogs-stream-prefix']}/{container['name']}/{task_id}",
-                    limit=rollout.LOG_LINES,
-                    startFromHead=False,
-                    aws_retry=True,
-                )["events"]
+                events = self.client_for("logs").get_log_events(**stream, limit=rollout.LOG_LINES, startFromHead=False, aws_retry=True)["events"]
             except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
                 code = getattr(error, "response", {}).get("Error", {}).get("Code")
                 if code == "ResourceNotFoundException":  # the stream begins with the first line
@@ -899,7 +849,7 @@ class Service(Resource):
                 else:
                     lines.append(f"The log of task {task_id}, container {container['name']}, could not be read: {error}")
                     continue
-            said = [f"  {event['message'].rstrip()}" for event in events]
+            said = [f"  {plain(line)}" for event in events for line in event["message"].splitlines()]
             lines += [f"Last log lines of task {task_id}, container {container['name']}:", *(said or ["  (none)"])]
         return lines
 
@@ -910,7 +860,7 @@ class Service(Resource):
             return f"Now nothing serves: {service['desiredCount']} tasks are wanted, none runs."
         definition = self.definition(service["taskDefinition"])
         tags = self.known_tags.get(service["taskDefinition"], {})
-        release = f" (release {tags[RELEASE]})" if RELEASE in tags else ""
+        release = f" (release {tags[definitions.RELEASE]})" if definitions.RELEASE in tags else ""
         images = ", ".join(definitions.images(definition).values())
         tasks = f"{service['runningCount']} of {service['desiredCount']} tasks"
         return f"Now {definition['family']}:{definition['revision']}{release} serves with {tasks}: {images}"
@@ -920,7 +870,9 @@ class Service(Resource):
     def absent(self) -> None:
         service = self.describe()
         family = (self.params["task_definition"] or {}).get("family", self.name)
-        revisions = {status: self.revisions(family, status) for status in ("ACTIVE", "INACTIVE")}
+        revisions = {
+            status: [arn for page in definitions.pages_of_revisions(self.call, family, status=status) for arn in page] for status in ("ACTIVE", "INACTIVE")
+        }
         found = [arn for arns in revisions.values() for arn in arns]
         if not self.module.check_mode:
             if service:
@@ -940,17 +892,6 @@ class Service(Resource):
                 self.call("update_service", **self.where, desiredCount=0)
             self.call("delete_service", **self.where, force=True)
         self.wait_until(lambda: self.describe() is None, "gone", GONE_AFTER_SECONDS, interval=2)
-
-    def revisions(self, family: str, status: str) -> list[str]:
-        arns: list[str] = []
-        token: dict[str, str] = {}
-        while True:
-            page = self.call("list_task_definitions", familyPrefix=family, status=status, **token)
-            # familyPrefix is a family's whole name according to AWS's documentation, and a prefix according to its name
-            arns += [arn for arn in page["taskDefinitionArns"] if arn.split("/")[-1].rpartition(":")[0] == family]
-            if not page.get("nextToken"):
-                return arns
-            token = {"nextToken": page["nextToken"]}
 
     # The answer
 
@@ -987,7 +928,7 @@ def refuse_bad_input(module: AnsibleAWSModule) -> None:
         ("failures_before_giving_up", asked["failures_before_giving_up"] >= 1, "1 or more"),
         ("wait_timeout_seconds", asked["wait_timeout_seconds"] >= 1, "1 or more"),
         ("revision", not asked["revision"] or REVISION.fullmatch(asked["revision"]), "family:revision, such as shop:7, or its ARN"),
-        ("release", not asked["release"] or RELEASE in release_tags(asked["release"]), "a name with a letter, a digit or one of _ . : / = + - @"),
+        ("release", not asked["release"] or definitions.RELEASE in release_tags(asked["release"]), "a name with a letter, a digit or one of _ . : / = + - @"),
         ("one_off", not one_off or one_off["command"], "a command that is not empty"),
         ("one_off", not one_off.get("container") or not containers or one_off["container"] in containers, f"a container of {', '.join(map(str, containers))}"),
         ("smoke_request", not smoke_request or HTTP.match(smoke_request["url"]), "a url that begins with http:// or https:// and a host"),
@@ -1024,19 +965,6 @@ def main() -> None:
                 },
             },
             "desired_count": {"type": "int", "default": 1},
-            "subnets": {"type": "list", "elements": "str", "default": []},
-            "security_groups": {"type": "list", "elements": "str", "default": []},
-            "assign_public_ip": {"type": "bool", "default": False},
-            "load_balancers": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "target_group_arn": {"required": True},
-                    "container_name": {"required": True},
-                    "container_port": {"type": "int", "required": True},
-                },
-            },
             "capacity_provider_strategy": {
                 "type": "list",
                 "elements": "dict",
@@ -1059,6 +987,7 @@ def main() -> None:
             "steady_seconds": {"type": "int", "default": 30},
             "failures_before_giving_up": {"type": "int", "default": 3},
             "state": {"choices": ["present", "absent"], "default": "present"},
+            **definitions.NETWORK_OPTIONS,
             **LOCK_OPTIONS,
             **PROGRESS_OPTIONS,
             **TAG_OPTIONS,

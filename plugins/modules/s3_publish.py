@@ -231,7 +231,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, cached_property
 from heapq import merge
 from itertools import groupby
 from operator import itemgetter
@@ -664,13 +664,6 @@ class Publisher:
             raise
         return True
 
-    @AWSRetry.jittered_backoff()
-    def _copy(self, file: File) -> None:
-        key = self.prefix + file.path
-        source = {"Bucket": self.bucket, "Key": key, "VersionId": file.source}
-        answer = self.client.copy_object(Bucket=self.bucket, Key=key, CopySource=source, MetadataDirective="COPY")
-        file.stored = stored(answer["CopyObjectResult"]["ETag"], answer.get("VersionId"))
-
     # The changes
 
     def apply(self, plan: Plan) -> str | None:
@@ -705,7 +698,7 @@ class Publisher:
         s3_manifest.store(self.client, self.bucket, self.manifest_key, Manifest(plan.before.releases, plan.before.invalidate, restoring), entries())
 
     def upload(self, files: list[File]) -> None:
-        uploader = Uploader(self.module, self.bucket, self.params["concurrency"])
+        uploader = Uploader(self.client, self.bucket, self.params["concurrency"])
         meter = Meter(self.module, "uploaded", len(files), sum(file.size for file in files))
         by_path = {file.path: file for file in files}
 
@@ -746,24 +739,26 @@ class Publisher:
 
     # CloudFront's side
 
+    @cached_property
+    def cloudfront(self) -> Any:
+        return self.module.client("cloudfront", retry_decorator=AWSRetry.jittered_backoff())
+
     def invalidate(self, paths: list[str]) -> str | None:
         """The invalidation's id; None where it could not be made."""
-        client = self.module.client("cloudfront", retry_decorator=AWSRetry.jittered_backoff())
         batch = {"Paths": {"Quantity": len(paths), "Items": paths}, "CallerReference": str(uuid.uuid4())}
         try:
-            answer = client.create_invalidation(aws_retry=True, DistributionId=self.params["distribution_id"], InvalidationBatch=batch)
+            answer = self.cloudfront.create_invalidation(aws_retry=True, DistributionId=self.params["distribution_id"], InvalidationBatch=batch)
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
             self.module.warn(f"CloudFront may answer with its cached copies until they expire, or the next run invalidates them: {error}")
             return None
         return answer["Invalidation"]["Id"]
 
     def wait_for(self, invalidation_id: str) -> None:
-        client = self.module.client("cloudfront", retry_decorator=AWSRetry.jittered_backoff())
         progress = Progress(self.module)
         end = time.monotonic() + self.params["wait_timeout_seconds"]
         try:
             while True:
-                answer = client.get_invalidation(aws_retry=True, DistributionId=self.params["distribution_id"], Id=invalidation_id)
+                answer = self.cloudfront.get_invalidation(aws_retry=True, DistributionId=self.params["distribution_id"], Id=invalidation_id)
                 if answer["Invalidation"]["Status"] == "Completed":
                     return
                 if time.monotonic() >= end:
@@ -789,15 +784,12 @@ class Publisher:
     def publish(self, plan_now: Callable[[], Plan], files: list[File]) -> None:
         plan = None if self.certain(files) else plan_now()
         invalidation_id = None
-        if not self.module.check_mode and (plan is None or plan.changed):
+        if plan is None or plan.changed:
             with DeployLock(self.module) as lock:
                 if plan is None or lock.held:
                     plan = plan_now()  # what was read before may have changed meanwhile
-                if plan.changed:
+                if plan.changed and not self.module.check_mode:
                     invalidation_id = self.apply(plan)
-        elif plan and plan.changed:
-            with DeployLock(self.module):
-                pass  # in check mode it warns when another holds it
         if invalidation_id and self.params["wait"]:
             self.wait_for(invalidation_id)
         self.module.exit_json(**self.result(plan), **({"invalidation_id": invalidation_id} if invalidation_id else {}))

@@ -211,6 +211,22 @@ def test_the_number_of_failures_that_are_enough(serving: Cloud) -> None:
     assert serving.counts == (2, 2)
 
 
+def test_a_deployment_that_is_rolled_back_before_aws_answers_is_a_failure(serving: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = FakeEcs.__dict__["_update_service"]
+
+    def slow_answer(cloud: Any, **arguments: Any) -> Any:
+        answer(cloud, **arguments)
+        while cloud.primary()["taskDefinition"] == arguments["taskDefinition"]:
+            cloud.tick()
+        return {"service": cloud.service}
+
+    monkeypatch.setattr(FakeEcs, "_update_service", slow_answer)
+    failed = serving.run("crash:2", fails=True)
+    assert failed["outcome"] == "rolled_back"
+    assert "ECS rolled it back" in failed["msg"].splitlines()[0]
+    assert serving.image(serving.service["taskDefinition"]) == "good"
+
+
 def test_a_log_that_cannot_be_read_hides_nothing(serving: Cloud) -> None:
     serving.logs = []
     failed = serving.run("crash:2", fails=True)
@@ -769,6 +785,7 @@ def test_a_smoke_request_of_a_first_release(cloud: Cloud, web: list[Any]) -> Non
 
 
 class Lock:
+    held: bool = True
     holding: bool = False
     taken: int = 0
     happens: Any = staticmethod(lambda: None)
@@ -776,9 +793,10 @@ class Lock:
     def __init__(self, _module: Any) -> None:
         pass
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Lock:
         Lock.holding, Lock.taken = True, Lock.taken + 1
         Lock.happens()
+        return self
 
     def __exit__(self, *_error: Any) -> None:
         Lock.holding = False

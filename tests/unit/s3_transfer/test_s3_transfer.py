@@ -5,12 +5,12 @@ import http.client
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import botocore.auth
 import botocore.awsrequest
+import botocore.config
 import botocore.credentials
 import botocore.exceptions
 import pytest
@@ -31,14 +31,12 @@ class Uploads:
         self.taken = self.most_waiting = 0
 
     def uploader(self, concurrency: int = 4) -> s3_transfer.Uploader:
-        def client(service: str, config: Any) -> Any:
-            made = boto3.client(
-                service, region_name="us-east-1", endpoint_url=self.s3.url, aws_access_key_id="nobody", aws_secret_access_key="nobody", config=config
-            )
-            made.meta.events.register("before-call.s3.PutObject", lambda params, **_about: self.by_boto3.append(params["url_path"].split("/")[-1]))
-            return made
-
-        return s3_transfer.Uploader(SimpleNamespace(client=client), "bucket", concurrency)
+        config = botocore.config.Config(max_pool_connections=concurrency)
+        client = boto3.client(
+            "s3", region_name="us-east-1", endpoint_url=self.s3.url, aws_access_key_id="nobody", aws_secret_access_key="nobody", config=config
+        )
+        client.meta.events.register("before-call.s3.PutObject", lambda params, **_about: self.by_boto3.append(params["url_path"].split("/")[-1]))
+        return s3_transfer.Uploader(client, "bucket", concurrency)
 
     def files(self, *names: str) -> Iterator[s3_transfer.Upload]:
         for name in names:
