@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
@@ -262,8 +263,13 @@ def test_it_is_waited_for_and_said_for_whom(s3: FakeS3, tmp_path: Path) -> None:
     lines.touch()
     other = lock_of("alice", why="release 1")
     other.__enter__()
-    timer = threading.Timer(0.3, other.release)
-    timer.start()
+
+    def release_when_it_is_said() -> None:
+        while not lines.read_text():
+            time.sleep(0.02)
+        other.release()
+
+    threading.Thread(target=release_when_it_is_said, daemon=True).start()
     with lock_of("bob", wait_seconds=30, progress_to=str(lines)) as lock:
         assert lock.held
     assert re.match(r"waiting for the deploy lock, which alice since .* \(release 1\) holds; \d+ s at most\n$", lines.read_text())
