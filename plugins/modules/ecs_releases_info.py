@@ -147,6 +147,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils import ecs_rollout as rollout
+from ansible_collections.pulsegrid.aws.plugins.module_utils import table
 from ansible_collections.pulsegrid.aws.plugins.module_utils import task_definition as definitions
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource, boto3_tag_list_to_ansible_dict
 
@@ -241,10 +242,11 @@ class Releases(Resource):
         images = self.images() if arns or serving else None
         arns += [serving] if serving and serving not in arns else []
         revisions = [found for arn in arns if (found := self.release(arn, images, serving))]
+        releases = newest_of_each(revisions)
         result = {
-            "releases": newest_of_each(revisions),
+            "releases": releases,
             "serving": next((each for each in revisions if each["state"] == SERVING), {}),
-            "lines": table(newest_of_each(revisions)),
+            "lines": table.lines(COLUMNS, [row(release) for release in releases]),
         }
         if self.params["return_to"]:
             chosen, problem = choose(revisions, self.params["return_to"])
@@ -313,16 +315,12 @@ def choose(revisions: list[dict[str, Any]], wanted: str) -> tuple[dict[str, Any]
     return chosen, ""
 
 
-def table(releases: list[dict[str, Any]]) -> list[str]:
-    """The columns as wide as they must be. A release whose image is gone is seen as such."""
-    rows = [COLUMNS] if releases else []
-    for each in releases:
-        image = each["digest"][:19] or each["image"]
-        gone = " (not in ECR any more)" if each["image_in_ecr"] is False else ""
-        when = each["registered_at"][:16].replace("T", " ")
-        rows.append((each["state"], each["release"], each["revision"], when, each["deployed_by"] or "-", each["commit"] or "-", image + gone))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+def row(each: dict[str, Any]) -> tuple[str, ...]:
+    """A release whose image is gone is seen as such."""
+    image = each["digest"][:19] or each["image"]
+    gone = " (not in ECR any more)" if each["image_in_ecr"] is False else ""
+    when = each["registered_at"][:16].replace("T", " ")
+    return each["state"], each["release"], each["revision"], when, each["deployed_by"] or "-", each["commit"] or "-", image + gone
 
 
 def main() -> None:
