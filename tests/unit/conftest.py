@@ -80,7 +80,7 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 def run(*command: str | Path, cwd: Path = CHECKOUT, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(word) for word in command], cwd=cwd, env=clean_environment(**environment), text=True, capture_output=True, timeout=120, check=False
+        [str(word) for word in command], cwd=cwd, env=clean_environment(**environment), text=True, capture_output=True, timeout=300, check=False
     )
 
 
