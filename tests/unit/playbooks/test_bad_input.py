@@ -73,6 +73,15 @@ def test_a_wrong_value_is_refused_before_the_first_call(api: CountingApi, tmp_pa
                 assert part in " ".join(of_host.split()).replace("''", "'")  # YAML wraps lines and doubles quotes
 
 
+def test_all_that_is_wrong_with_a_role_is_said_at_once(api: CountingApi) -> None:
+    wrong = {"rds_port": 80, "rds_backup_retention_days": 99, "local_cloud_port": api.port}
+    result = run("ansible-playbook", "-i", "inventories/local", "site.yml", "-e", json.dumps(wrong))
+
+    assert result.returncode == 2
+    assert "rds_port is 80: allowed are 1150" in result.stdout
+    assert "rds_backup_retention_days is 99: allowed are 0 to 35" in result.stdout
+
+
 def test_a_misspelt_variable_is_refused_with_a_suggestion(api: CountingApi) -> None:
     result = run("ansible-playbook", "-i", "inventories/local", "site.yml", "-e", json.dumps({"rds_multi_azz": True, "local_cloud_port": api.port}))
 
