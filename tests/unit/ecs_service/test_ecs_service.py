@@ -16,9 +16,9 @@ from ansible_collections.pulsegrid.aws.plugins.module_utils.ecs_one_off import E
 from ansible_collections.pulsegrid.aws.plugins.modules import ecs_service as module
 from botocore.exceptions import ClientError
 
-from .fake_ecs import ARN, POLLING, FakeEcs
+from .fake_ecs import ARN, POLLING, TARGET_GROUP, FakeEcs
 
-TARGET = {"target_group_arn": "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop/1", "container_name": "app", "container_port": 8080}
+TARGET = {"target_group_arn": TARGET_GROUP, "container_name": "app", "container_port": 8080}
 
 
 class Exit(Exception):
@@ -183,6 +183,7 @@ BAD = [
     ("oom:2", "stopped, out of memory: Essential container in task exited (container app: exit code 137, OutOfMemoryError: Container killed"),
     ("pull:2", "stopped, the image could not be pulled: CannotPullContainerError: "),
     ("secret:2", "stopped, a secret could not be read: ResourceInitializationError: "),
+    ("gone:2", "stopped, unhealthy: Task failed ELB health checks in (target-group shop): Health checks failed with these codes: [500] (container app: exit"),
 ]
 
 
@@ -200,7 +201,10 @@ def test_a_bad_update_fails_and_what_served_serves_again(serving: Cloud, image: 
     assert serving.service["taskDefinition"] == before
     assert serving.counts == (2, 2)
     # ECS calls a deployment completed whose tasks run, and looks at it no more
-    assert failed["outcome"] == ("rolled_back" if breaker and image != "late:2" else "failed")
+    assert failed["outcome"] == ("rolled_back" if breaker and image not in ("late:2", "gone:2") else "failed")
+    # What was the same of several tasks is told as AWS told it of one of them; a task that was never started has logged nothing
+    assert "…" not in failed["msg"]
+    assert ("Last log lines" in failed["msg"]) is (image not in ("pull:2", "secret:2"))
 
 
 def test_the_number_of_failures_that_are_enough(serving: Cloud) -> None:
@@ -233,7 +237,9 @@ def test_a_deployment_that_is_rolled_back_before_aws_answers_is_a_failure(servin
     assert serving.image(serving.service["taskDefinition"]) == "good"
 
 
-@pytest.mark.parametrize(("operation", "serves"), [("update_service", "Now shop:3 serves with"), ("describe_services", "What serves now is not known: could not")])
+@pytest.mark.parametrize(
+    ("operation", "serves"), [("update_service", "Now shop:3 serves with"), ("describe_services", "What serves now is not known: could not")]
+)
 def test_a_rollback_that_is_refused_hides_nothing(serving: Cloud, monkeypatch: pytest.MonkeyPatch, operation: str, serves: str) -> None:
     def refuse(_cloud: Any, **_arguments: Any) -> Any:
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "not allowed"}}, operation)
