@@ -37,6 +37,7 @@ UNABLE = re.compile(r"\bunable to\b|\bfailed to\b", re.IGNORECASE)
 # What AWS's words mean, the first that fits
 MEANINGS = (
     (re.compile(r"OutOfMemory"), "out of memory"),
+    (re.compile(r"failed elb health checks.*(Request timed out|Health checks failed(?! with))", re.IGNORECASE), "nothing answered the load balancer's check"),
     (UNHEALTHY, "unhealthy"),  # ECS stopped it, and killed it when that took too long: exit code 137, too
     (re.compile(r"exit code 137\b"), "killed, as is what takes more memory than it may"),
     (re.compile(r"CannotPull"), "the image could not be pulled"),

@@ -147,8 +147,8 @@ FAILURES = {
         arguments=("--skip-tags", "verify"),
         variables={"pulsegrid_backend_secrets": {"SECRET": MISSING_SECRET}},
     ),
-    "health_check_500": Failure(r"unhealthy", (r"\[500\]",), "status:500"),
-    "wrong_port": Failure(r"unhealthy", (r"Health checks failed",), "port:8081"),
+    "health_check_500": Failure(r"unhealthy.*Health checks failed with these codes: \[500\]", (r"listening on 8080",), "status:500"),
+    "wrong_port": Failure(r"(nothing answered the load balancer's check|unhealthy).*Health checks failed", (r"listening on 8081",), "port:8081"),
 }
 
 

@@ -177,6 +177,19 @@ def test_a_crashing_first_release_fails_and_leaves_no_task(cloud: Cloud, breaker
     assert cloud.counts == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ("found", "means"),
+    [
+        ("Request timed out", "nothing answered the load balancer's check"),
+        ("Health checks failed", "nothing answered the load balancer's check"),
+        ("Health checks failed with these codes: [404]", "unhealthy"),
+    ],
+)
+def test_what_the_load_balancers_findings_mean(found: str, means: str) -> None:
+    task = {"stoppedReason": "Task failed ELB health checks in (target-group shop)", "unhealthy": found, "containers": [{"name": "app", "exitCode": 137}]}
+    assert ecs_rollout.meaning(ecs_rollout.why_stopped(task)) == f", {means}"
+
+
 BAD = [
     ("crash:2", "stopped: Essential container in task exited (container app: exit code 3)"),
     ("late:2", "stopped: Essential container in task exited (container app: exit code 4)"),
