@@ -4,21 +4,19 @@ come in through CloudFront, and the first release of a service of its own, behin
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import CHECKOUT, Cloud, Run, running_version, steady_requests, until
+from .conftest import CHECKOUT, Cloud, Run, kill, running_version, steady_requests, until
 
 APP = CHECKOUT / "tests" / "e2e" / "breakable"
 CLUSTER = API = "pulsegrid-local"
@@ -276,24 +274,6 @@ def test_of_two_deploys_at_once_one_deploys_and_the_other_says_who_does(api: Ser
     assert not re.search(CONTROL_CHARACTER, runs[winner].output)
 
 
-def descendants(pid: int) -> set[int]:
-    children: dict[int, list[int]] = {}
-    for line in subprocess.run(["ps", "-eo", "ppid=,pid="], capture_output=True, text=True, check=True).stdout.splitlines():
-        parent, child = map(int, line.split())
-        children.setdefault(parent, []).append(child)
-    found, new = set(), {pid}
-    while new:
-        found |= new
-        new = {child for parent in new for child in children.get(parent, [])} - found
-    return found
-
-
-def kill(process: subprocess.Popen[str]) -> None:
-    for pid in descendants(process.pid):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
 def test_a_deploy_that_is_killed_is_completed_by_the_next(api: Service) -> None:
     before = api.revision
     started: list[subprocess.Popen[str]] = []
@@ -303,6 +283,7 @@ def test_a_deploy_that_is_killed_is_completed_by_the_next(api: Service) -> None:
             release="killed",
             ok=False,
             started=started.append,
+            ansible_connection="local",  # a module is then a process of the run that is killed
             pulsegrid_deployer="Ada",
             pulsegrid_why="killed",
             ecs_service_steady_seconds=600,
