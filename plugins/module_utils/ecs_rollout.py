@@ -98,13 +98,16 @@ def meaning(why: str) -> str:
 
 
 def cause(task: dict[str, Any]) -> str:
-    """why_stopped without what differs from task to task: ids, addresses, times."""
-    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{20,}|\b[0-9a-f]{12,}\b|\b\d+\.\d+\.\d+\.\d+(:\d+)?|\d{4}-\d\d-\d\dT\S+|:\d+->\S+", "…", why_stopped(task))
+    """why_stopped without what differs from task to task: ids, addresses, times, what the load balancer found last."""
+    return re.sub(
+        r"[0-9a-f]{8}-[0-9a-f-]{20,}|\b[0-9a-f]{12,}\b|\b\d+\.\d+\.\d+\.\d+(:\d+)?|\d{4}-\d\d-\d\dT\S+|:\d+->\S+", "…", why_stopped(task | {"unhealthy": ""})
+    )
 
 
 def by_cause(tasks: list[dict[str, Any]]) -> list[tuple[int, str]]:
     """How many of the tasks, the newest first, stopped for the same cause, and why the newest of them did; the most frequent cause first."""
-    newest = {cause(task): why_stopped(task) for task in reversed(tasks)}
+    oldest_first = sorted(reversed(tasks), key=lambda task: bool(task.get("unhealthy")))  # of those of which it is known what the load balancer found
+    newest = {cause(task): why_stopped(task) for task in oldest_first}
     return [(count, newest[same]) for same, count in Counter(map(cause, tasks)).most_common()]
 
 
@@ -242,7 +245,7 @@ class Rollout:
                 if health["State"] != "healthy":
                     self.well.discard(task["taskArn"])
                 if health["State"] == "unhealthy":
-                    self.ill[task["taskArn"]] = ", ".join(filter(None, (health.get("Reason"), health.get("Description")))) or "its target is unhealthy"
+                    self.ill[task["taskArn"]] = health.get("Description") or health.get("Reason") or "its target is unhealthy"
         self.was_ill.update(self.ill)
         self.was_well = self.was_well or bool(self.well)
 
