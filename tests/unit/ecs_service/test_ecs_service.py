@@ -826,6 +826,7 @@ def test_a_failing_smoke_request_rolls_back(serving: Cloud, web: list[Any], answ
     assert f"the smoke request to http://shop.test/health was not answered 200 within 10 s, but: {said}" in first_line
     assert "shop:2 serves again." in first_line
     assert len(first_line) < 500
+    assert "  fatal: no database" in failed["msg"]
     assert serving.tags[f"{REVISION}3"]["ReleaseState"] == "failed"
     assert (serving.service["taskDefinition"], serving.counts) == (f"{REVISION}2", (2, 2))
 
