@@ -312,7 +312,6 @@ def test_a_freeze_refuses_deploys_before_they_build_until_it_is_ended(api: Servi
     api.cloud.playbook("playbooks/lock.yml", pulsegrid_why="stocktaking", pulsegrid_deployer="Ada")
     try:
         runs = (
-            api.deploy(release="frozen", ok=False),  # its image is in ECR
             api.deploy(ok=False, pulsegrid_release="frozen"),
             api.cloud.playbook("deploy_frontend.yml", ok=False, pulsegrid_frontend_env={"VITE_FROZEN": "yes"}),
         )
