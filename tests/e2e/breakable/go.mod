@@ -1,0 +1,3 @@
+module breakable
+
+go 1.24
