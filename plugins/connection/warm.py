@@ -50,6 +50,7 @@ import shlex
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import ansible.constants as C
@@ -61,6 +62,8 @@ display = Display()
 SERVER = Path(__file__).parents[1] / "plugin_utils" / "warm_server.py"
 # What these change, an interpreter reads before its first line.
 AT_THE_START = ("PYTHON", "LD_", "GLIBC_", "MALLOC_", "LC_", "LANG")
+# It starts within a second, where a task that does not wait for it needs as long: more means that the machine is busy with something else.
+READY_WITHIN = 5.0
 
 
 class Cold(Exception):
@@ -108,29 +111,43 @@ def interpreter_alone(cmd: str) -> tuple[str, dict[str, str]]:
     return python, {name: value for name, _unused, value in pairs}
 
 
+def socket_of(python: str) -> Path:
+    """The socket of this run's process, in a directory of this run alone, mode 0700, which ansible-playbook removes at its end."""
+    name = hashlib.sha256(f"{python}:{os.getuid()}".encode()).hexdigest()[:12]
+    return Path(C.DEFAULT_LOCAL_TMP) / f"warm-{name}"
+
+
+@contextlib.contextmanager
+def at(path: Path) -> Iterator[str]:
+    """The path by way of a descriptor: a socket's may have 107 bytes only."""
+    directory = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)
+
+
 def connect(python: str) -> socket.socket:
-    """A connection to this run's process; where there is none yet, it is started for later tasks."""
+    """A connection to this run's process, which is started where there is none."""
     if not hasattr(os, "pidfd_open"):
         raise Cold("this system has no pidfd_open")
-    name = hashlib.sha256(f"{python}:{os.getuid()}".encode()).hexdigest()[:12]
-    # A directory of this run alone, mode 0700, which ansible-playbook removes at its end
-    path = Path(C.DEFAULT_LOCAL_TMP) / f"warm-{name}"
+    path = socket_of(python)
+    if not path.exists():
+        start(python, path)
     server = socket.socket(socket.AF_UNIX)
     try:
-        # By way of a descriptor: a socket's path may have 107 bytes only.
-        directory = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
-        try:
-            server.connect(f"/proc/self/fd/{directory}/{path.name}")
-        finally:
-            os.close(directory)
-        return server
-    except (FileNotFoundError, ConnectionRefusedError):
-        server.close()
+        with at(path) as address:
+            server.connect(address)
+        server.settimeout(READY_WITHIN)
+        ready = server.recv(1)
+        server.settimeout(None)
     except OSError as error:
         server.close()
         raise Cold(f"it is not reached: {error}") from None
-    start(python, path)
-    raise Cold("it is not ready yet")
+    if not ready:
+        server.close()
+        raise Cold("it has ended")
+    return server
 
 
 def start(python: str, path: Path) -> None:
@@ -139,10 +156,16 @@ def start(python: str, path: Path) -> None:
     except OSError:
         return  # another task has started it
     run_of = multiprocessing.parent_process()
-    with contextlib.suppress(OSError):
+    unfinished = path.with_suffix(".unfinished")
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as listener:
+        with at(unfinished) as address:
+            listener.bind(address)
+        os.chmod(unfinished, 0o600)
+        listener.listen(128)
+        os.rename(unfinished, path)
         subprocess.Popen(
             [python, "-B", str(SERVER), str(path), str(run_of.pid if run_of else os.getpid()), *amazon_aws()],
-            stdin=subprocess.DEVNULL,
+            stdin=listener,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
