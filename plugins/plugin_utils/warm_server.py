@@ -8,17 +8,20 @@ The answer is the fork's return code, as subprocess has it, or COLD where nothin
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import gc
 import importlib
 import importlib.abc
+import io
 import json
 import os
 import selectors
 import signal
 import socket
 import sys
+import threading
 import time
 import types
 import zipfile
@@ -288,6 +291,22 @@ def become_the_task(connection: socket.socket) -> bytes:
     return code
 
 
+def end_as_usual(status: object) -> None:
+    """What an interpreter does at its end, but for taking apart what was loaded before the task; returns where only the interpreter can do it."""
+    run_exit_functions = getattr(atexit, "_run_exitfuncs", None)
+    if not (status is None or isinstance(status, int)) or threading.active_count() > 1 or run_exit_functions is None:
+        return
+    run_exit_functions()
+    for name in set(sys.modules) - loaded:
+        del sys.modules[name]
+    gc.collect()
+    files = (io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper)
+    with contextlib.suppress(OSError, ValueError):
+        for file in [item for item in gc.get_objects() if type(item) in files and not item.closed] + [sys.stdout, sys.stderr]:
+            file.flush()
+        os._exit((status or 0) & 0xFF)
+
+
 if __name__ == "__main__":
     gc.disable()  # Nothing is thrown away while it loads, and each search would go through all of it.
     server_pid = os.getpid()
@@ -301,8 +320,15 @@ if __name__ == "__main__":
     main = types.ModuleType("__main__")
     main.__builtins__ = __builtins__
     sys.modules["__main__"] = main
+    loaded = set(sys.modules) - {"__main__"}
     try:
         exec(compile(code, "<stdin>", "exec"), main.__dict__)
+        status: object = None
     except Differs:
         connection.sendall(COLD)
         os._exit(0)
+    except SystemExit as end:
+        status = end.code
+    del main
+    end_as_usual(status)
+    sys.exit(status)
