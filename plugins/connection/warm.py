@@ -52,9 +52,11 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import ansible.constants as C
 from ansible.plugins.connection.local import Connection as LocalConnection
+from ansible.template import Templar
 from ansible.utils.display import Display
 
 display = Display()
@@ -73,6 +75,17 @@ class Cold(Exception):
 class Connection(LocalConnection):
     # Ansible looks for it: tasks run in the playbook's directory, and the controller is not rebooted.
     transport = "local"
+
+    def update_vars(self, variables: dict[str, Any]) -> None:
+        """Every task begins with it, those too that never connect: the process starts beside the first."""
+        super().update_vars(variables)
+        given = variables.get("ansible_python_interpreter")
+        if given and self.get_option("pipelining") and not (self.become or C.DEFAULT_KEEP_REMOTE_FILES or variables.get("ansible_delegated_vars")):
+            # Whatever is wrong with the interpreter, a task that needs it says so.
+            with contextlib.suppress(Exception):
+                python = usable(str(Templar(loader=None, variables=variables).template(given)))
+                if not socket_of(python).exists():
+                    start(python, socket_of(python))
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         try:
@@ -104,11 +117,17 @@ def interpreter_alone(cmd: str) -> tuple[str, dict[str, str]]:
     again = " ".join([*(f"{name}={shlex.quote(value)}" for name, _unused, value in pairs), python])
     if dash_c != "-c" or Path(shell).name not in {"sh", "bash", "dash"} or again != command or not all(name.isidentifier() for name, _unused, _unused in pairs):
         raise Cold("the command is more than an interpreter")
-    if not (os.path.isabs(python) and Path(python).name.startswith("python") and os.access(python, os.X_OK)):
-        raise Cold(f"{python} is no path of a Python interpreter")
     if early := [name for name, _unused, _unused in pairs if name.startswith(AT_THE_START)]:
         raise Cold(f"{early[0]} is read when an interpreter starts")
-    return python, {name: value for name, _unused, value in pairs}
+    return usable(python), {name: value for name, _unused, value in pairs}
+
+
+def usable(python: str) -> str:
+    if not (os.path.isabs(python) and Path(python).name.startswith("python") and os.access(python, os.X_OK)):
+        raise Cold(f"{python} is no path of a Python interpreter")
+    if not hasattr(os, "pidfd_open"):
+        raise Cold("this system has no pidfd_open")
+    return python
 
 
 def socket_of(python: str) -> Path:
@@ -129,8 +148,6 @@ def at(path: Path) -> Iterator[str]:
 
 def connect(python: str) -> socket.socket:
     """A connection to this run's process, which is started where there is none."""
-    if not hasattr(os, "pidfd_open"):
-        raise Cold("this system has no pidfd_open")
     path = socket_of(python)
     if not path.exists():
         start(python, path)
