@@ -58,6 +58,7 @@ import ansible.constants as C
 from ansible.plugins.connection.local import Connection as LocalConnection
 from ansible.template import Templar
 from ansible.utils.display import Display
+from ansible_collections.pulsegrid.aws.plugins.plugin_utils import payloads
 
 display = Display()
 
@@ -75,6 +76,17 @@ class Cold(Exception):
 class Connection(LocalConnection):
     # Ansible looks for it: tasks run in the playbook's directory, and the controller is not rebooted.
     transport = "local"
+
+    action = ""
+
+    def set_options(self, task_keys: dict[str, Any] | None = None, **more: Any) -> None:
+        super().set_options(task_keys=task_keys, **more)
+        self.action = str((task_keys or {}).get("action") or "")
+        payloads.bring(self.action)
+
+    def close(self) -> None:
+        payloads.keep(self.action)
+        super().close()
 
     def update_vars(self, variables: dict[str, Any]) -> None:
         """Every task begins with it, those too that never connect: the process starts beside the first."""
