@@ -79,10 +79,12 @@ class Connection(LocalConnection):
 
     action = ""
 
-    def set_options(self, task_keys: dict[str, Any] | None = None, **more: Any) -> None:
-        super().set_options(task_keys=task_keys, **more)
-        self.action = str((task_keys or {}).get("action") or "")
-        payloads.bring(self.action)
+    def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
+        """The task is known from here on; Ansible makes its module after that."""
+        super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
+        self.action = str((task_keys or {}).get("action") or self.action)
+        if payloads.bring(self.action):
+            display.vvv(f"WARM: {self.action} as an earlier run packed it", host=self._play_context.remote_addr)
 
     def close(self) -> None:
         payloads.keep(self.action)

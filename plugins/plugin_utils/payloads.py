@@ -8,10 +8,9 @@ A kept one is used where Ansible would make the same: Ansible, Python and the pl
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import hashlib
-import importlib
+import importlib.util
 import io
 import json
 import os
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import ansible
 import ansible.constants as C
+import yaml
 from ansible.plugins.loader import module_utils_loader
 from ansible.release import __version__
 
@@ -40,23 +40,26 @@ class Unfit(Exception):
     """Why this module is not kept, or what is kept is not used."""
 
 
-def bring(action: str) -> None:
+def bring(action: str) -> bool:
     """Put the kept module of this action into the run's cache, unless something is there already."""
-    with contextlib.suppress(Unfit, OSError, ValueError):
+    brought = False
+    with contextlib.suppress(Exception):  # Whatever is wrong, Ansible makes the module.
         module = name_of(action)
         if in_cache(module):
-            return
+            return False
         with kept(create=False) as directory:
             for name in names(module, os.listdir(directory)):
                 header, _newline, payload = read(directory, name).partition(b"\n")
-                members, digest = json.loads(header)
-                if digest == digest_of(members):
+                members, digest, of_payload = json.loads(header)
+                if (digest, of_payload) == (digest_of(members), hashlib.sha256(payload).hexdigest()):
                     place(name, payload)
+                    brought = True
+    return brought
 
 
 def keep(action: str) -> None:
     """Keep what Ansible has made of this action's module in this run, where it is not kept already."""
-    with contextlib.suppress(Unfit, OSError, ValueError):
+    with contextlib.suppress(Exception):  # Then the next run makes it again.
         module = name_of(action)
         for name in in_cache(module):
             payload = (cache() / name).read_bytes()
@@ -65,7 +68,8 @@ def keep(action: str) -> None:
                     if read(directory, name).partition(b"\n")[2] == payload:
                         continue
                 members = members_of(payload)
-                write(directory, name, json.dumps([list(members), digest_of(members, members)]).encode() + b"\n" + payload)
+                header = [list(members), digest_of(members, members), hashlib.sha256(payload).hexdigest()]
+                write(directory, name, json.dumps(header).encode() + b"\n" + payload)
 
 
 def name_of(action: str) -> str:
@@ -102,12 +106,11 @@ def place(name: str, payload: bytes) -> None:
 
 
 def members_of(payload: bytes) -> dict[str, bytes]:
-    try:
-        found = ARCHIVE.search(payload)
-        with zipfile.ZipFile(io.BytesIO(base64.b64decode(found[0] if found else b""))) as archive:
-            return {member: archive.read(member) for member in archive.namelist()}
-    except (zipfile.BadZipFile, binascii.Error) as error:
-        raise Unfit(f"not as this version of Ansible is known to make it: {error}") from None
+    found = ARCHIVE.search(payload)
+    if not found:
+        raise Unfit("another version of Ansible")
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(found[0]))) as archive:
+        return {member: archive.read(member) for member in archive.namelist()}
 
 
 def digest_of(members: Iterable[str], contents: dict[str, bytes] | None = None) -> str:
@@ -124,15 +127,16 @@ def digest_of(members: Iterable[str], contents: dict[str, bytes] | None = None) 
         # What is imported, if it is there, may have come, or gone, or been redirected.
         collections |= {(found[1], found[2]) for found in COLLECTION.finditer(member.replace("/", ".") + "\n" + text.decode("utf-8", "replace"))}
     for namespace, name in sorted(collections):
-        total.update(repr(utilities_of(namespace, name)).encode())
+        *_unused, routing = utilities = utilities_of(namespace, name)
+        total.update(repr(utilities).encode())
+        if contents is not None and warns(routing):
+            raise Unfit(f"Ansible has something to say about module utilities of {namespace}.{name}")
     return total.hexdigest()
 
 
 def module_utils_paths() -> list[str]:
-    try:
-        return module_utils_loader._get_paths(subdirs=False)  # what Ansible asks before it makes a module
-    except (AttributeError, TypeError) as error:
-        raise Unfit(f"another version of Ansible: {error}") from None
+    """What Ansible asks before it makes a module; a version that has no such method fails here, and nothing is kept."""
+    return list(module_utils_loader._get_paths(subdirs=False))
 
 
 def source_of(member: str) -> bytes:
@@ -153,20 +157,27 @@ def source_of(member: str) -> bytes:
 
 
 def directory_of(namespace: str, collection: str) -> Path | None:
-    """Where Ansible finds the collection: it is the first of its search path, as the import is Ansible's."""
+    """Where Ansible finds the collection: its own finder says so, and loads nothing of it."""
     try:
-        return Path(importlib.import_module(f"ansible_collections.{namespace}.{collection}").__file__ or "").parent
-    except (ImportError, AttributeError, TypeError, ValueError):
+        spec = importlib.util.find_spec(f"ansible_collections.{namespace}.{collection}")
+    except ImportError:
         return None
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
 
 
-def utilities_of(namespace: str, collection: str) -> list[object]:
+def utilities_of(namespace: str, collection: str) -> tuple[str, str, Path | None, list[str], bytes]:
     directory = directory_of(namespace, collection)
     if directory is None:
-        return [namespace, collection]
+        return namespace, collection, None, [], b""
     routing = directory / "meta/runtime.yml"
     files = sorted(os.path.relpath(path, directory) for path in (directory / "plugins/module_utils").rglob("*.py"))
-    return [namespace, collection, str(directory), files, routing.read_bytes() if routing.is_file() else b""]
+    return namespace, collection, directory, files, routing.read_bytes() if routing.is_file() else b""
+
+
+def warns(routing: bytes) -> bool:
+    """Whether Ansible warns, when it makes a module, that a module utility is deprecated."""
+    entries = yaml.safe_load(routing)["plugin_routing"]["module_utils"] if b"module_utils:" in routing else {}
+    return any({"deprecation", "tombstone"} & set(entry) for entry in entries.values())
 
 
 @contextlib.contextmanager
@@ -202,6 +213,11 @@ def read(directory: int, name: str) -> bytes:
 
 def write(directory: int, name: str, content: bytes) -> None:
     unfinished = f".{name}.{os.getpid()}"
-    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory), "wb") as file:
-        file.write(content)
-    os.rename(unfinished, name, src_dir_fd=directory, dst_dir_fd=directory)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+        os.rename(unfinished, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except BaseException:
+        os.unlink(unfinished, dir_fd=directory)
+        raise
