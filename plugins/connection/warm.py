@@ -10,17 +10,24 @@ description:
   - Does what P(ansible.builtin.local#connection) does, with the same result. A module that goes to Python's standard input (pipelining), as modules of
     C(amazon.aws) do, runs in a fork of a process that has boto3, C(ansible.module_utils) and the service models in use already loaded. What starting Python
     and importing them costs, is paid once in a run.
-  - The process belongs to one run of C(ansible-playbook), user and Python interpreter. It is started beside the first task, which like all others until it is
-    ready runs as usual; it listens on a socket in the run's own temporary directory, which its owner alone can reach, and ends with the run, however that ends.
+  - The process belongs to one run of C(ansible-playbook), user and Python interpreter. It starts beside the first task, even one that never connects (C(assert)),
+    where C(ansible_python_interpreter) is known by then. A task that comes before it is ready waits for it, half a second as a rule and ten at most. It listens
+    on a socket in the run's own temporary directory, which its owner alone can reach, and ends with the run, however that ends.
+  - While nothing is asked of it, it reads the models of the AWS services that this collection uses.
   - Each task has a fork of its own, with the working directory, the file mode mask and the environment that it would have had, so that nothing of one task
     reaches another.
-  - Modules that the process has loaded are used only where the task brings the same ones, byte by byte.
+  - Modules that the process has loaded are used only where the task brings the same ones; size and checksum say so.
+  - Ansible packs a module with all that it imports, which takes a third of a second, in each run anew. What it has packed is kept in C(pulsegrid.aws.payloads)
+    below C(ANSIBLE_HOME), about 0.2 MiB a module, and used by later runs where Ansible would pack the same. Every byte of every source, Ansible, Python and the
+    places where it looks are compared. Arguments are not in it. The directory is this user's alone; where others could write to it or above it, nothing is kept.
+    Neither are modules without a fully qualified name, nor any where there are C(module_utils) directories of one's own. It can be deleted at any time.
   - Whatever it cannot do runs as P(ansible.builtin.local#connection) would run it, which C(-vvv) says; another interpreter than Python, C(become), tasks in
     the background (C(async)), tasks without pipelining (C(ANSIBLE_KEEP_REMOTE_FILES)), C(PYTHON*), C(LD_*) and locale variables in a task's environment, and
     systems other than Linux are among that.
   - A task whose worker ends before it (its C(timeout)) runs on, as with P(ansible.builtin.local#connection), at most until the run ends.
 notes:
-  - It takes effect with pipelining alone (C(pipelining = true) in C(ansible.cfg), or C(ANSIBLE_PIPELINING=true)).
+  - The process takes effect with pipelining alone (C(pipelining = true) in C(ansible.cfg), or C(ANSIBLE_PIPELINING=true)).
+  - The process takes about 100 MiB, of which its forks share what they do not change.
 options:
   become_success_timeout:
     description: As in P(ansible.builtin.local#connection).
@@ -65,8 +72,8 @@ display = Display()
 SERVER = Path(__file__).parents[1] / "plugin_utils" / "warm_server.py"
 # What these change, an interpreter reads before its first line.
 AT_THE_START = ("PYTHON", "LD_", "GLIBC_", "MALLOC_", "LC_", "LANG")
-# It starts within a second, where a task that does not wait for it needs as long: more means that the machine is busy with something else.
-READY_WITHIN = 5.0
+# It starts in half a second, and a task that waits for it is done before one that loads all of that itself. Later means that something is wrong with it.
+READY_SECONDS = 10
 
 
 class Cold(Exception):
@@ -169,9 +176,13 @@ def connect(python: str) -> socket.socket:
     try:
         with at(path) as address:
             server.connect(address)
-        server.settimeout(READY_WITHIN)
+        server.settimeout(READY_SECONDS)
         ready = server.recv(1)
         server.settimeout(None)
+    except TimeoutError:
+        server.close()
+        path.unlink(missing_ok=True)  # It ends when it sees that, and no other task waits for it.
+        raise Cold(f"it was not ready within {READY_SECONDS} seconds") from None
     except OSError as error:
         server.close()
         raise Cold(f"it is not reached: {error}") from None

@@ -130,20 +130,27 @@ def remember_services() -> None:
 
 
 def prepared() -> Iterator[None]:
-    """Make a client of each service, a step at a time: it reads the models and fills botocore's own caches (names of methods, expressions, late imports)."""
+    """A step at a time, do what each task that asks AWS would do: import what a client needs, read the models, make Python's names of their operations."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
-    botocore, boto3 = (importlib.import_module(f"{package}.session") for package in ("botocore", "boto3"))
-    session = botocore.Session()
-    boto3.Session(botocore_session=session)
-    for service in SERVICES:
-        for model in ("service-2", "endpoint-rule-set-1", "paginators-1", "waiters-2"):
-            with contextlib.suppress(Exception):
-                session.get_component("data_loader").load_service_model(service, model)
+    botocore, loaders, sessions, boto3 = (importlib.import_module(name) for name in ("botocore", "botocore.loaders", "botocore.session", "boto3.session"))
+    boto3.Session(botocore_session=(session := sessions.Session()))
+    session.create_client(SERVICES[0], region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none")
+    yield
+    for model in ("service-2", "endpoint-rule-set-1", "paginators-1", "waiters-2"):
+        session.get_component("data_loader").list_available_services(model)
         yield
+    models.clear()  # A client changes some of what it has read: tasks get it as it is in the files.
+    loader = loaders.Loader()
+    for model in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
         with contextlib.suppress(Exception):
-            client = session.create_client(service, region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none")
-            client.can_paginate("")
+            loader.load_data(model)
+    for service in SERVICES:
+        version = loader.determine_latest_version(service, "service-2")
+        for model in ("service-2", "service-2.sdk-extras", "endpoint-rule-set-1", "paginators-1", "paginators-1.sdk-extras", "waiters-2"):
+            with contextlib.suppress(loaders.DataNotFoundError):
+                for operation in loader.load_data(f"{service}/{version}/{model}").get("operations", ()):
+                    botocore.xform_name(operation)
         yield
 
 
@@ -301,7 +308,7 @@ def end_as_usual(status: object) -> None:
         del sys.modules[name]
     gc.collect()
     files = (io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper)
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(Exception):  # What cannot be written, the interpreter says in its own words.
         for file in [item for item in gc.get_objects() if type(item) in files and not item.closed] + [sys.stdout, sys.stderr]:
             file.flush()
         os._exit((status or 0) & 0xFF)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import ansible.constants as C
 import pytest
-
 from ansible_collections.pulsegrid.aws.plugins.plugin_utils import payloads
 
 from ..conftest import CHECKOUT, run
@@ -66,7 +65,8 @@ class World:
         python = "ansible_python_interpreter={{ ansible_playbook_python }}"
         done = run("ansible", "all", "-i", "one,", "-c", "pulsegrid.aws.warm", "-m", "own.stuff.say", "-a", "secret=hushhush", "-e", python, "-vvv", **options)
         said = re.search(r"said: (.*)", done.stdout)
-        assert done.returncode == 0 and said, done.stdout + done.stderr
+        assert said, done.stdout + done.stderr
+        assert done.returncode == 0
         return said[1], "own.stuff.say as an earlier run packed it" in done.stdout
 
 
@@ -133,7 +133,11 @@ def test_what_could_not_be_imported_and_now_can_is_packed(world: World) -> None:
 def test_a_module_utility_of_ones_own_is_packed_and_not_kept(world: World) -> None:
     from ansible.module_utils import basic
 
-    own = Path(basic.__file__).read_text().replace("def exit_json(self, **kwargs) -> t.NoReturn:", "def exit_json(self, **kwargs):\n        kwargs['said'] = 'own'")
+    own = (
+        Path(basic.__file__)
+        .read_text()
+        .replace("def exit_json(self, **kwargs) -> t.NoReturn:", "def exit_json(self, **kwargs):\n        kwargs['said'] = 'own'")
+    )
     assert "'own'" in own
     write(world.path / "utilities/basic.py", own)
 
