@@ -78,7 +78,7 @@ sanity: .venv/test
 		| grep --line-buffered -vE '^(Collecting|  |Installing|Successfully|Looking in|Processing|Using cached)'
 
 unit: .venv/test .venv/npm .venv/go  ## Plugins, Lambda, playbooks without a cloud, Go and React
-	pytest -q tests/unit
+	pytest -q -n auto --dist worksteal tests/unit
 	cd files/backend && go vet ./... && go test ./...
 	cd files/frontend && npm ci --no-audit --no-fund && npm test
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import botocore.loaders
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
@@ -50,6 +53,17 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.fixture(autouse=True, scope="session")
+def service_models_are_read_once() -> Iterator[None]:
+    """Each session of boto3 reads them anew, which would be half of the time of a test that runs a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        loader = botocore.loaders.JSONFileLoader
+        read = functools.cache(lambda path: load_file(loader(), path))
+        load_file = loader.load_file
+        patch.setattr(loader, "load_file", lambda _self, path: read(path))
+        yield
+
+
 @pytest.fixture
 def api():
     server = CountingApi()
@@ -66,7 +80,7 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 def run(*command: str | Path, cwd: Path = CHECKOUT, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(word) for word in command], cwd=cwd, env=clean_environment(**environment), text=True, capture_output=True, timeout=120, check=False
+        [str(word) for word in command], cwd=cwd, env=clean_environment(**environment), text=True, capture_output=True, timeout=300, check=False
     )
 
 

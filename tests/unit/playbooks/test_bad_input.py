@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -55,15 +57,29 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("variable", "value", "allowed"), WRONG, ids=[wrong[0] for wrong in WRONG])
-def test_a_wrong_value_is_refused_before_the_first_call(api: CountingApi, variable: str, value: object, allowed: str) -> None:
-    result = run("ansible-playbook", "-i", "inventories/local", "site.yml", "-e", json.dumps({variable: value, "local_cloud_port": api.port}))
+def test_a_wrong_value_is_refused_before_the_first_call(api: CountingApi, tmp_path: Path, subtests: pytest.Subtests) -> None:
+    hosts = {f"wrong-{number}": {variable: value} for number, (variable, value, _allowed) in enumerate(WRONG)}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"local": {"hosts": hosts, "vars": {"ansible_connection": "local"}}}))
+    inventories = ("-i", "inventories/local", "-i", tmp_path / "hosts.yml", "--limit", "wrong-*")
+    result = run("ansible-playbook", *inventories, "site.yml", "-f", "4", "-e", json.dumps({"local_cloud_port": api.port}))
 
     said = result.stdout + result.stderr
     assert result.returncode == 2, said
     assert api.requests == []
-    for part in (variable, *(value if isinstance(value, dict) else [str(value)]), allowed):
-        assert part in said
+    for host, (variable, value, allowed) in zip(hosts, WRONG, strict=True):
+        with subtests.test(variable, value=value):
+            of_host = "".join(re.findall(rf"^(?:fatal|failed): \[{host}\].*?(?=^(?:\w+: \[|TASK|PLAY)|\Z)", said, re.M | re.S))
+            for part in (variable, *(value if isinstance(value, dict) else [str(value)]), allowed):
+                assert part in " ".join(of_host.split()).replace("''", "'")  # YAML wraps lines and doubles quotes
+
+
+def test_all_that_is_wrong_with_a_role_is_said_at_once(api: CountingApi) -> None:
+    wrong = {"rds_port": 80, "rds_backup_retention_days": 99, "local_cloud_port": api.port}
+    result = run("ansible-playbook", "-i", "inventories/local", "site.yml", "-e", json.dumps(wrong))
+
+    assert result.returncode == 2
+    assert "rds_port is 80: allowed are 1150" in result.stdout
+    assert "rds_backup_retention_days is 99: allowed are 0 to 35" in result.stdout
 
 
 def test_a_misspelt_variable_is_refused_with_a_suggestion(api: CountingApi) -> None:
