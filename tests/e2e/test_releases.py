@@ -315,7 +315,15 @@ def test_a_deploy_that_is_killed_is_completed_by_the_next(api: Service) -> None:
     before = api.revision
     started: list[subprocess.Popen[str]] = []
     with meanwhile(
-        lambda: api.deploy(release="killed", ok=False, started=started.append, pulsegrid_deployer="Ada", pulsegrid_why="killed", ecs_service_steady_seconds=60)
+        lambda: api.deploy(
+            release="killed",
+            ok=False,
+            started=started.append,
+            pulsegrid_deployer="Ada",
+            pulsegrid_why="killed",
+            ecs_service_steady_seconds=60,
+            ansible_connection="local",  # the warmed process would end the module with SIGTERM, and the lock be removed
+        )
     ) as deploy:
         until(lambda: api.revision != before, "the new revision is rolled out", 60)
         kill(started[0])
