@@ -126,7 +126,12 @@ def test_a_roles_own_variables_are_used_as_if_it_ran(tmp_path: Path) -> None:
     }
     (tmp_path / "play.yml").write_text(json.dumps([playbook]))
     try:
-        environment = {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "us-east-1"}
+        environment = {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_REGION": "us-east-1",
+        }
         result = run("ansible-playbook", "-i", "one,", tmp_path / "play.yml", **environment)
     finally:
         aws.stop()
