@@ -19,7 +19,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         variables = task_vars or {}
         roles = self._task.args.get("roles") or []
-        known = [role for role in roles if (ROLES / role / "vars" / "outputs.yml").is_file()]
+        known = [role for role in roles if (ROLES / role / "meta" / "outputs.yml").is_file()]
         self.loader = DataLoader()
         self.loader.set_basedir(str(ROLES))
         queries = {role: self.templated(role, "query", variables) for role in known}
@@ -34,9 +34,9 @@ class ActionModule(ActionBase):
         return {"changed": False, "outputs": outputs, "invocation": found.get("invocation", {})}
 
     def templated(self, role: str, key: str, variables: dict[str, Any], found: dict[str, Any] | None = None) -> Any:
-        """A part of the role's vars/outputs.yml, with the role's own variables as if the role ran: its defaults lose, its vars win."""
+        """A part of the role's meta/outputs.yml, with the role's own variables as if the role ran: its defaults lose, its vars win."""
         own = self.file(role, "vars/main.yml")
-        outputs = self.file(role, "vars/outputs.yml")
+        outputs = self.file(role, "meta/outputs.yml")
         available = {**self.file(role, "defaults/main.yml"), **variables, **own, **outputs.get("vars", {}), **(found or {})}
         return self._templar.copy_with_new_env(available_variables=available).template(outputs[key])
 

@@ -10,7 +10,7 @@ description:
   - Does what P(ansible.builtin.local#connection) does, with the same result. A module that goes to Python's standard input (pipelining), as modules of
     C(amazon.aws) do, runs in a fork of a process that has boto3, C(ansible.module_utils) and the service models in use already loaded. What starting Python
     and importing them costs, is paid once in a run.
-  - The process belongs to one run of C(ansible-playbook), user and Python interpreter. It starts beside the first task, even one that never connects (C(assert)),
+  - The process belongs to one run of C(ansible-playbook), user and Python interpreter. It starts beside the first task, even one that never connects,
     where C(ansible_python_interpreter) is known by then. A task that comes before it is ready waits for it, half a second as a rule and ten at most. It listens
     on a socket in the run's own temporary directory, which its owner alone can reach, and ends with the run, however that ends.
   - While nothing is asked of it, it reads the models of the AWS services that this collection uses.
@@ -19,7 +19,7 @@ description:
   - Modules that the process has loaded are used only where the task brings the same ones; size and checksum say so.
   - Ansible packs a module with all that it imports, which takes a third of a second, in each run anew. What it has packed is kept in C(pulsegrid.aws.payloads)
     below C(ANSIBLE_HOME), about 0.2 MiB a module, and used by later runs where Ansible would pack the same. Every byte of every source, Ansible, Python and the
-    places where it looks are compared. Arguments are not in it. The directory is this user's alone; where others could write to it or above it, nothing is kept.
+    places where it looks are compared. Arguments are not in it. The directory is this user's alone; where others could write to it or above, nothing is kept.
     Neither are modules without a fully qualified name, nor any where there are C(module_utils) directories of one's own. It can be deleted at any time.
   - Whatever it cannot do runs as P(ansible.builtin.local#connection) would run it, which C(-vvv) says; another interpreter than Python, C(become), tasks in
     the background (C(async)), tasks without pipelining (C(ANSIBLE_KEEP_REMOTE_FILES)), C(PYTHON*), C(LD_*) and locale variables in a task's environment, and

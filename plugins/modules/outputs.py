@@ -11,7 +11,7 @@ short_description: Find the outputs of roles in AWS
 description:
   - Answers with what the roles of this collection set as C(<role>_outputs), of all the given roles at once. It is read from AWS by the names that the roles'
     variables give; what is not there has well-formed placeholders, with C(known-after-apply) where they may be text.
-  - Each role says in C(vars/outputs.yml) what to look for and which output is made of what.
+  - Each role says in C(meta/outputs.yml) what to look for and which output is made of what.
   - A module for each, M(amazon.aws.ec2_vpc_net_info), M(amazon.aws.ec2_vpc_subnet_info), M(amazon.aws.ec2_security_group_info), M(amazon.aws.ec2_eip_info),
     M(amazon.aws.rds_instance_info), M(community.aws.elb_target_group_info), M(amazon.aws.elb_application_lb_info) and more, means fifteen module runs one
     after the other before a deploy can begin. Here it is one, that asks for the roles' parts at the same time.

@@ -133,6 +133,7 @@ def prepared() -> Iterator[None]:
     """A step at a time, do what each task that asks AWS would do: import what a client needs, read the models, make Python's names of their operations."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
+    os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     botocore, loaders, sessions, boto3 = (importlib.import_module(name) for name in ("botocore", "botocore.loaders", "botocore.session", "boto3.session"))
     boto3.Session(botocore_session=(session := sessions.Session()))
     session.create_client(SERVICES[0], region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none")
@@ -146,9 +147,9 @@ def prepared() -> Iterator[None]:
         with contextlib.suppress(Exception):
             loader.load_data(model)
     for service in SERVICES:
-        version = loader.determine_latest_version(service, "service-2")
         for model in ("service-2", "service-2.sdk-extras", "endpoint-rule-set-1", "paginators-1", "paginators-1.sdk-extras", "waiters-2"):
             with contextlib.suppress(loaders.DataNotFoundError):
+                version = loader.determine_latest_version(service, "service-2")
                 for operation in loader.load_data(f"{service}/{version}/{model}").get("operations", ()):
                     botocore.xform_name(operation)
         yield
@@ -222,8 +223,8 @@ class Server:
             for key, _unused in events:
                 if connection := key.data(key.fd):
                     return connection
-            if not os.path.exists(self.path):
-                self.end(0)  # the run's directory is gone
+            if not os.path.exists(self.path) and not (self.tasks and os.path.exists(os.path.dirname(self.path))):
+                self.end(0)  # the run's directory is gone, or a task has given it up
             if preparing and not events and not self.tasks:
                 try:
                     next(steps)

@@ -264,6 +264,23 @@ print(len(warm.models), [str(key) for key, model in warm.models.items() if json.
     assert changed.strip() == "[]"
 
 
+def test_a_task_runs_to_its_end_though_another_has_given_the_process_up(tmp_path: Path) -> None:
+    forget = "{{ lookup('ansible.builtin.pipe', 'sleep 2; find ' ~ lookup('ansible.builtin.env', 'ANSIBLE_LOCAL_TEMP') ~ ' -type s -delete; echo gone') }}"
+    tasks = [
+        {"name": "long", "ansible.builtin.command": "sleep 12", "when": "inventory_hostname == 'one'"},
+        {"name": "forget", "ansible.builtin.debug": {"msg": forget}, "when": "inventory_hostname == 'two'"},
+    ]
+    variables = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    play = {"hosts": "all", "gather_facts": False, "connection": "pulsegrid.aws.warm", "strategy": "free", "vars": variables, "tasks": tasks}
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    (tmp_path / "tmp").mkdir()
+    done = run("ansible-playbook", "-i", "one,two,", tmp_path / "play.yml", "-vvv", ANSIBLE_PIPELINING="1", ANSIBLE_LOCAL_TEMP=str(tmp_path / "tmp"))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "gone" in done.stdout
+    assert done.stdout.count("WARM EXEC") == 1
+
+
 @pytest.mark.parametrize("seconds", ["0", "0.1", "0.3", "0.6"])
 def test_a_run_that_ends_while_it_starts_takes_it_along(tmp_path: Path, seconds: str) -> None:
     with socket.socket(socket.AF_UNIX) as listener, subprocess.Popen(["sleep", seconds]) as play:
