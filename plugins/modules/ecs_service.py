@@ -388,6 +388,10 @@ class Plan:
         return self.serving is None and definitions.released(self.wanted)
 
 
+class Refused(Exception):
+    """AWS refused what was asked after a deployment had failed, and that is not what the module fails for."""
+
+
 class Service(Resource):
     service = "ecs"
     kind = "ECS service"
@@ -400,6 +404,7 @@ class Service(Resource):
         self.say = Progress(module).say
         self.known: dict[str, dict[str, Any]] = {}
         self.known_tags: dict[str, dict[str, str]] = {}
+        self.has_failed = False
 
     @cached_property
     def load_balancing(self) -> Any:
@@ -697,9 +702,14 @@ class Service(Resource):
                 return getattr(self.client, operation)(aws_retry=True, **arguments)
             except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
                 if not NOT_KNOWN_YET.search(str(error)) or time.monotonic() >= end:
-                    self.module.fail_json_aws(error, msg=f"{self.kind} {self.name}: could not {operation.replace('_', ' ')}")
+                    self.fail(error, operation.replace("_", " "))
                     raise
             time.sleep(5)
+
+    def fail(self, error: Exception, doing: str) -> None:
+        if self.has_failed:
+            raise Refused(f"could not {doing}: {error}") from error
+        super().fail(error, doing)
 
     # Before the rollout
 
@@ -751,14 +761,12 @@ class Service(Resource):
 
     def see_through(self, plan: Plan, service: dict[str, Any], count: int = 0) -> dict[str, Any]:
         """The service, when its deployment has ended well. It is followed where it is ours, as it was not there before, or where it has not ended."""
-        before = plan.current
-        deployment = rollout.primary(service)
-        if plan.arn and deployment["taskDefinition"] != plan.arn:  # it may have failed, and been rolled back, before AWS answered
-            deployment = next((each for each in service["deployments"] if each["taskDefinition"] == plan.arn), deployment)
-        ours = before is None or deployment["id"] not in {each["id"] for each in before["deployments"]}
+        before = plan.current["deployments"] if plan.current else []
+        deployment = self.begun(plan, service)
+        ours = deployment["id"] not in {each["id"] for each in before}
         if service["desiredCount"] == 0 or not (ours or plan.unfinished or not rollout.settled(service)):
             return service
-        self.say(f"following {deployment['taskDefinition'].split('/')[-1]} ({deployment['id']})")
+        self.say(f"following {deployment['taskDefinition'].split('/')[-1]} ({deployment['id'] or 'which ECS lists no more'})")
         followed = self.rollout(deployment, plan.serving if ours else None)
         for last in (False, True) if count > service["desiredCount"] else (True,):
             if last and count > service["desiredCount"]:
@@ -770,6 +778,16 @@ class Service(Resource):
             self.give_up(plan, followed, rollout.Outcome(rollout.FAILED, wrong))
         self.mark(deployment["taskDefinition"], rollout.COMPLETED)
         return followed.service
+
+    @staticmethod
+    def begun(plan: Plan, service: dict[str, Any]) -> dict[str, Any]:
+        """The deployment of what is wanted, which ECS may have rolled back, and even list no more, before it answered."""
+        newest = rollout.primary(service)
+        if newest["taskDefinition"] == plan.arn or plan.current is None:
+            return newest
+        before = {each["id"]: each["createdAt"] for each in plan.current["deployments"]}
+        gone = {"id": "", "taskDefinition": plan.arn, "createdAt": max(before.values())}
+        return next((each for each in service["deployments"] if each["taskDefinition"] == plan.arn and each["id"] not in before), gone)
 
     def mark(self, arn: str, state: str) -> None:
         """The revision says how its release has ended. What was rolled out is no failure because it does not, and what once was well stays a release."""
@@ -784,10 +802,18 @@ class Service(Resource):
     def give_up(self, plan: Plan, followed: rollout.Rollout, outcome: rollout.Outcome) -> None:
         deployment = followed.followed
         report = followed.report(self.log_tail)
+        self.has_failed = True
         restored = ""
         if outcome.state != rollout.SUPERSEDED:
-            restored = self.restore(plan, deployment, outcome.reason)
+            try:
+                restored = self.restore(plan, deployment, outcome.reason)
+            except Refused as refused:
+                restored = f" What served before could not be put back: {refused}."
             self.mark(deployment["taskDefinition"], rollout.FAILED)
+        try:
+            serves = self.what_serves(self.describe())
+        except Refused as refused:
+            serves = f"What serves now is not known: {refused}."
         sentence = {
             rollout.FAILED: "the deployment failed",
             rollout.ROLLED_BACK: "the deployment failed",
@@ -795,7 +821,7 @@ class Service(Resource):
             rollout.TIMED_OUT: "the deployment took too long",
         }[outcome.state]
         self.module.fail_json(
-            msg="\n".join([f"ECS service {self.name}: {sentence}: {outcome.reason}.{restored}", *report, self.what_serves(self.describe())]),
+            msg="\n".join([f"ECS service {self.name}: {sentence}: {outcome.reason}.{restored}", *report, serves]),
             outcome=outcome.state,
             deployment_id=deployment["id"],
             task_definition_arn=deployment["taskDefinition"],

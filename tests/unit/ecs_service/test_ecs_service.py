@@ -211,20 +211,46 @@ def test_the_number_of_failures_that_are_enough(serving: Cloud) -> None:
     assert serving.counts == (2, 2)
 
 
-def test_a_deployment_that_is_rolled_back_before_aws_answers_is_a_failure(serving: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_deployment_that_is_rolled_back_before_aws_answers_is_a_failure(serving: Cloud, monkeypatch: pytest.MonkeyPatch, listed: bool) -> None:
     answer = FakeEcs.__dict__["_update_service"]
 
     def slow_answer(cloud: Any, **arguments: Any) -> Any:
         answer(cloud, **arguments)
         while cloud.primary()["taskDefinition"] == arguments["taskDefinition"]:
             cloud.tick()
+        if not listed:
+            cloud.service["deployments"] = [cloud.primary()]
         return {"service": cloud.service}
 
     monkeypatch.setattr(FakeEcs, "_update_service", slow_answer)
     failed = serving.run("crash:2", fails=True)
     assert failed["outcome"] == "rolled_back"
-    assert "ECS rolled it back" in failed["msg"].splitlines()[0]
+    assert bool(failed["deployment_id"]) is listed
+    first_line = failed["msg"].splitlines()[0]
+    assert "ECS rolled it back: 3 of its tasks stopped: Essential container in task exited (container app: exit code 3)" in first_line
+    assert "shop:2 serves again." in first_line
     assert serving.image(serving.service["taskDefinition"]) == "good"
+
+
+@pytest.mark.parametrize(("operation", "serves"), [("update_service", "Now shop:3 serves with"), ("describe_services", "What serves now is not known: could not")])
+def test_a_rollback_that_is_refused_hides_nothing(serving: Cloud, monkeypatch: pytest.MonkeyPatch, operation: str, serves: str) -> None:
+    def refuse(_cloud: Any, **_arguments: Any) -> Any:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "not allowed"}}, operation)
+
+    def log(_cloud: Any, **_where: Any) -> Any:  # it is read when the deployment has failed
+        monkeypatch.setattr(FakeEcs, f"_{operation}", refuse)
+        return {"events": []}
+
+    serving.run("good:1", circuit_breaker=False)
+    monkeypatch.setattr(FakeEcs, "_get_log_events", log)
+    failed = serving.run("late:2", fails=True, circuit_breaker=False, failures_before_giving_up=1)
+
+    first_line = failed["msg"].splitlines()[0]
+    assert "the deployment failed: 2 of its tasks stopped: Essential container in task exited (container app: exit code 4)." in first_line
+    assert f"What served before could not be put back: could not {operation.replace('_', ' ')}: An error occurred (AccessDeniedException)" in first_line
+    assert failed["msg"].splitlines()[-1].startswith(serves)
+    assert failed["outcome"] == "failed"
 
 
 def test_a_log_that_cannot_be_read_hides_nothing(serving: Cloud) -> None:
