@@ -17,7 +17,6 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from types import FrameType, TracebackType
 from typing import Any
@@ -103,6 +102,8 @@ class LockObject:
             raise
 
     def read(self) -> Held | None:
+        from email.utils import parsedate_to_datetime
+
         try:
             answer = self.client.get_object(aws_retry=True, **self.where)
         except errors.ClientError as error:

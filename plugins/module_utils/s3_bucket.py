@@ -8,12 +8,12 @@ import shutil
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO, Any, NamedTuple, TypeVar
 from urllib.parse import unquote_plus
 
 from ansible_collections.pulsegrid.aws.plugins.module_utils import s3_requests
+from ansible_collections.pulsegrid.aws.plugins.module_utils.ahead import Ahead
 from ansible_collections.pulsegrid.aws.plugins.module_utils.lazy_aws_module import errors
 
 T = TypeVar("T")
@@ -119,21 +119,20 @@ class Bucket:
 
     def pages(self, prefix: str) -> Iterator[Page]:
         """The first one is asked for now, and each next one before the one before it is done with."""
-        pool = ThreadPoolExecutor(1)
-        return self._pages(prefix, pool, pool.submit(self.page, prefix))
+        return self._pages(prefix, Ahead(lambda: self.page(prefix)))
 
-    def _pages(self, prefix: str, pool: ThreadPoolExecutor, asked: Future[Page] | None) -> Iterator[Page]:
-        with pool:
-            while asked:
-                page = asked.result()
-                asked = pool.submit(self.page, prefix, page.following) if page.following else None
-                yield page
+    def _pages(self, prefix: str, asked: Ahead[Page] | None) -> Iterator[Page]:
+        while asked:
+            page = asked.result()
+            token = page.following
+            asked = Ahead(lambda token=token: self.page(prefix, token)) if token else None
+            yield page
 
     def write(self, key: str, content: IO[bytes], headers: dict[str, str]) -> Stored:
         """Headers are arguments of PutObject."""
 
         def accepted(answer: s3_requests.Answer) -> Stored | None:
-            etag = answer.headers.get("ETag")
+            etag = answer.headers.get("etag")
             return Stored(etag, answer.headers.get("x-amz-version-id", ""), content.tell()) if answer.status == 200 and etag else None
 
         def put(client: Any) -> Stored:
@@ -144,11 +143,6 @@ class Bucket:
 
         own = {HEADERS[name]: value for name, value in headers.items()}
         return self._direct(lambda requests: requests.put(key, content, own), accepted) or self.by_boto3(put)
-
-    def close(self) -> None:
-        """This thread's connection"""
-        if self.requests:
-            self.requests.close()
 
 
 def page_of(answer: s3_requests.Answer) -> Page | None:

@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Requests to a bucket that are signed here and sent over connections of http.client.
+"""Requests to a bucket that are signed and sent here.
 
 boto3 spends 1.3 ms of processor time on a request, of which a process does one at a time, and 0.3 s on being imported. Where the credentials are given
 and nothing but the region or an endpoint says where the bucket is, as in a pipeline, requests are made without it. Elsewhere boto3 builds one request and
@@ -13,12 +13,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import http.client
 import os
 import re
-import shutil
 import sys
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -27,11 +24,10 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from ansible.module_utils.ansible_release import __version__ as ansible_version
+from ansible_collections.pulsegrid.aws.plugins.module_utils.http_exchange import CHUNK, Answer, Connection
 
-SECONDS = 60
 KEY = "key"
 EMPTY_SHA256 = hashlib.sha256().hexdigest()
-CHUNK = 1 << 20
 # Of these variables we know what they mean, or that they mean nothing to S3; another AWS_* may say something that only boto3 understands.
 KNOWN_VARIABLES = re.compile(
     "AWS_(ACCESS_KEY(_ID)?|SECRET_(ACCESS_)?KEY|SESSION_TOKEN|(DEFAULT_)?REGION|URL|ENDPOINT_URL(_.*)?|CA_BUNDLE|EC2_METADATA_DISABLED|PAGER|DEFAULT_OUTPUT)"
@@ -46,12 +42,6 @@ class Credentials(NamedTuple):
     access_key: str
     secret_key: str
     token: str | None
-
-
-class Answer(NamedTuple):
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
 
 
 class NoBody:
@@ -76,8 +66,10 @@ class Requests:
     tls: Any = None
 
     def __post_init__(self) -> None:
-        self.scheme, self.host, self.path, _query, _fragment = urlsplit(self.url)
-        self.threads = threading.local()
+        address = urlsplit(self.url)
+        self.host, self.path = address.netloc, address.path
+        self.address = address.hostname or "", address.port or (443 if self.tls else 80)
+        self.idle: list[Connection] = []
 
     def get(self, key: str = "", query: dict[str, str] | None = None, into: IO[bytes] | None = None) -> Answer | None:
         """None where there is no answer. The body of a 200 goes into the file."""
@@ -107,20 +99,32 @@ class Requests:
         self, method: str, key: str, query: dict[str, str], headers: dict[str, str], body: Any, into: IO[bytes] | None, unsigned: dict[str, str] | None = None
     ) -> Answer | None:
         path = self.path + quote(key, safe="/~") if key else self.path.rstrip("/") or "/"
-        asked = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in sorted(query.items()))
+        asked = encoded(query)
         headers = {**headers, "host": self.host, "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())}
         headers["authorization"] = self.authorization(method, path, asked, headers)
         headers |= {"user-agent": self.user_agent, **(unsigned or {})}
+        connection = None
         try:
             connection = self._connection()
-            connection.request(method, f"{path}?{asked}" if asked else path, body=body, headers=headers)
-            response = connection.getresponse()
-            if into and response.status == http.client.OK:
-                shutil.copyfileobj(response, into)
-            return Answer(response.status, response.headers, response.read())
-        except (OSError, http.client.HTTPException):
-            self.close()
+            answer = connection.exchange(method, f"{path}?{asked}" if asked else path, headers, body, into)
+        except (OSError, ValueError):
+            if connection:
+                connection.close()
             return None
+        self.idle.append(connection)
+        return answer
+
+    def _connection(self) -> Connection:
+        """One of those that are not in use, else a new one."""
+        while self.idle:
+            try:
+                connection = self.idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            if connection.usable:
+                return connection
+            connection.close()
+        return Connection(*self.address, self.tls)
 
     def authorization(self, method: str, path: str, query: str, headers: dict[str, str]) -> str:
         """Signature version 4 of a request, of which all headers are signed. botocore needs five times as long."""
@@ -138,20 +142,9 @@ class Requests:
             key = hmac.digest(key, part.encode(), "sha256")
         return f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature={key.hex()}"
 
-    def _connection(self) -> http.client.HTTPConnection:
-        """Each thread has its own."""
-        connection = getattr(self.threads, "connection", None)
-        if connection is None:
-            more = {"context": self.tls} if self.tls else {}
-            connection = (http.client.HTTPSConnection if self.tls else http.client.HTTPConnection)(self.host, timeout=SECONDS, **more)
-            self.threads.connection = connection
-        return connection
 
-    def close(self) -> None:
-        """This thread's connection"""
-        if connection := getattr(self.threads, "connection", None):
-            connection.close()
-            self.threads.connection = None
+def encoded(query: dict[str, str]) -> str:
+    return "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in sorted(query.items()))
 
 
 def from_options(params: dict[str, Any], bucket: str) -> Requests | None:
@@ -171,7 +164,8 @@ def from_options(params: dict[str, Any], bucket: str) -> Requests | None:
         or sys.platform != "linux"  # elsewhere the system has proxies too
     ):
         return None
-    url = f"{endpoint.rstrip('/')}/{bucket}/" if endpoint else f"https://{bucket}.s3.{region}.amazonaws.com/"
+    host = "s3.amazonaws.com" if region == "us-east-1" else f"s3.{region}.amazonaws.com"  # as boto3 has it
+    url = f"{endpoint.rstrip('/')}/{bucket}/" if endpoint else f"https://{bucket}.{host}/"
     address = urlsplit(url)
     if address.scheme not in ("http", "https") or address.query or address.username or not address.hostname:
         return None

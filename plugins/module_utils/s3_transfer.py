@@ -65,14 +65,11 @@ class Uploader:
         return forgotten
 
     def _work(self, waiting: SimpleQueue[Upload | None], ended: SimpleQueue[Uploaded | BaseException]) -> None:
-        try:
-            while one := waiting.get():
-                try:
-                    ended.put(self._put(*one))
-                except BaseException as error:  # it is raised in the caller's thread
-                    ended.put(error)
-        finally:
-            self.bucket.close()
+        while one := waiting.get():
+            try:
+                ended.put(self._put(*one))
+            except BaseException as error:  # it is raised in the caller's thread
+                ended.put(error)
 
     def _put(self, path: str, key: str, headers: dict[str, str]) -> Uploaded:
         with open(path, "rb", buffering=0) as content:

@@ -221,13 +221,11 @@ invalidation_id:
 """
 
 import hashlib
-import mimetypes
 import os
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -239,8 +237,10 @@ from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.pulsegrid.aws.plugins.module_utils import s3_manifest
+from ansible_collections.pulsegrid.aws.plugins.module_utils.ahead import Ahead
 from ansible_collections.pulsegrid.aws.plugins.module_utils.deploy_lock import LOCK_OPTIONS, DeployLock
 from ansible_collections.pulsegrid.aws.plugins.module_utils.lazy_aws_module import LazyAWSModule, errors
+from ansible_collections.pulsegrid.aws.plugins.module_utils.processes import Shared
 from ansible_collections.pulsegrid.aws.plugins.module_utils.progress import PROGRESS_OPTIONS, Progress
 from ansible_collections.pulsegrid.aws.plugins.module_utils.s3_bucket import Bucket, Page
 from ansible_collections.pulsegrid.aws.plugins.module_utils.s3_manifest import Entry, Manifest
@@ -278,6 +278,7 @@ CONTENT_TYPES = {
     ".woff2": "font/woff2",
     ".xml": "text/xml",
 }
+DIGEST_BYTES = 16
 ROOT = "index.html"
 QUOTE = '"'
 PREVIOUS = "previous"
@@ -294,7 +295,7 @@ class File:
 
     path: str
     size: int
-    digest: bytes
+    digest: bytes = b""
     source: str = ""  # the version that is copied, where a release is put back
     stored: str = ""  # ETag and version, where the object is this file
     used_by: int = 0
@@ -327,7 +328,11 @@ def content_type(name: str) -> str:
 
 @cache
 def content_type_of(extension: str) -> str:
-    found = CONTENT_TYPES.get(extension) or mimetypes.MimeTypes().guess_type("x" + extension)[0] or "application/octet-stream"
+    found = CONTENT_TYPES.get(extension)
+    if not found:
+        import mimetypes
+
+        found = mimetypes.MimeTypes().guess_type("x" + extension)[0] or "application/octet-stream"
     return f"{found}; charset=utf-8" if found.startswith("text/") else found
 
 
@@ -337,15 +342,6 @@ def stored(etag: str, version_id: str | None) -> str:
 
 def is_html(path: str) -> bool:
     return path.lower().endswith((".html", ".htm"))
-
-
-def digest(path: str, *headers: str) -> bytes:
-    """Of the headers and the content, in bounded memory."""
-    total = hashlib.sha256("\n".join([*headers, ""]).encode())
-    with open(path, "rb", buffering=0) as content:
-        while chunk := content.read(1 << 20):
-            total.update(chunk)
-    return total.digest()[:16]
 
 
 def served_paths(relative: str) -> list[str]:
@@ -383,7 +379,7 @@ def megabytes(size: float) -> str:
 
 
 Listing = Iterator[tuple[str, str, int]]  # path, ETag and size of each object
-Asked = tuple[Future[Manifest | None], Listing]
+Asked = tuple[Ahead[Manifest | None], Listing]
 
 
 class Meter:
@@ -426,28 +422,42 @@ class Publisher:
         src = self.params["src"]
         if not os.path.isdir(src):
             self.module.fail_json(msg=f"src is '{src}': that is no directory")
-        found = sorted(os.path.relpath(os.path.join(directory, name), src).replace(os.sep, "/") for directory, _subs, names in os.walk(src) for name in names)
+        found = []
+        for directory, _subs, names in os.walk(src):
+            inside = "" if directory == src else os.path.relpath(directory, src).replace(os.sep, "/") + "/"
+            found += [inside + name for name in names]
         if not found:
             self.module.fail_json(msg=f"src is '{src}': there is no file in it, and an empty site is not published")
+        files = [self._local_file(path) for path in sorted(found)]
+        digests = Shared(len(files), DIGEST_BYTES, lambda number: self._digest(files[number].path))
         if self.module.check_mode or not self.params["lock"]:
             self.asked = self.ask()  # while the files are read
-        return [self._local_file(path) for path in found]
+        for file, digest in zip(files, digests.results(), strict=True):
+            file.digest = digest
+        return files
 
     def _local_file(self, path: str) -> File:
-        full = self._full(path)
         try:
             key = self.prefix + path.encode().decode()
         except UnicodeEncodeError:
             self.module.fail_json(msg=f"src has a file {path!r}: a name must be UTF-8, as it is a part of an address")
-        size = os.path.getsize(full)
+        size = os.path.getsize(self._full(path))
         if size > MOST_BYTES:
             self.module.fail_json(msg=f"src has a file {path} of {size} bytes: allowed are {MOST_BYTES} (5 GiB), what S3 takes at once")
         if key == self.manifest_key:
             self.module.fail_json(msg=f"manifest_key is '{key}': src has a file of that key")
         if path == ROOT:
-            with open(full, "rb") as content:
+            with open(self._full(path), "rb") as content:
                 self.index_sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-        return File(path, size, digest(full, content_type(path), self.cache_control(path)))
+        return File(path, size)
+
+    def _digest(self, path: str) -> bytes:
+        """Of the headers and the content, in bounded memory."""
+        total = hashlib.sha256(f"{content_type(path)}\n{self.cache_control(path)}\n".encode())
+        with open(self._full(path), "rb", buffering=0) as content:
+            while chunk := content.read(1 << 20):
+                total.update(chunk)
+        return total.digest()[:DIGEST_BYTES]
 
     def _full(self, path: str) -> str:
         return os.path.join(self.params["src"], path)
@@ -472,10 +482,7 @@ class Publisher:
 
     def ask(self) -> Asked:
         """For the manifest and the listing at once."""
-        pool = ThreadPoolExecutor(1)
-        asked = pool.submit(self.manifest)
-        pool.shutdown(wait=False)
-        return asked, self.listing()
+        return Ahead(self.manifest), self.listing()
 
     def listing(self) -> Listing:
         """In order"""
@@ -644,6 +651,8 @@ class Publisher:
 
     def require_sources(self, target: dict[str, Any], files: list[File]) -> None:
         """Before anything is changed"""
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(self.params["concurrency"]) as pool:
             gone = [file.path for file, there in zip(files, pool.map(self._has_source, files), strict=True) if not there]
         if gone:
@@ -717,6 +726,8 @@ class Publisher:
 
     def copy(self, files: list[File]) -> None:
         meter = Meter(self.module, "put back", len(files), sum(file.size for file in files))
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(self.params["concurrency"]) as pool:
             for _turn, some in groupby(files, key=self.turn):
                 for size in pool.map(self._copy, list(some)):
@@ -778,13 +789,14 @@ class Publisher:
         src = self.params["src"]
         files = self.local_files() if src else []
         try:
-            self.publish(lambda: self.plan_publication(files) if src else self.plan_restoration(), files)
+            result = self.publish(lambda: self.plan_publication(files) if src else self.plan_restoration(), files)
         except s3_manifest.Unreadable as error:
             self.module.fail_json(msg=f"the manifest {self.manifest_key} in the bucket {self.bucket} is not readable: {error}")
         except (errors.ClientError, errors.BotoCoreError) as error:
             self.module.fail_json_aws(error, msg=f"could not publish {src} to the bucket {self.bucket}" if src else "could not put a release back")
+        self.module.exit_json(**result)
 
-    def publish(self, plan_now: Callable[[], Plan], files: list[File]) -> None:
+    def publish(self, plan_now: Callable[[], Plan], files: list[File]) -> dict[str, Any]:
         plan = None if self.certain(files) else plan_now()
         invalidation_id = None
         if plan is None or plan.changed:
@@ -795,7 +807,7 @@ class Publisher:
                     invalidation_id = self.apply(plan)
         if invalidation_id and self.params["wait"]:
             self.wait_for(invalidation_id)
-        self.module.exit_json(**self.result(plan), **({"invalidation_id": invalidation_id} if invalidation_id else {}))
+        return {**self.result(plan), **({"invalidation_id": invalidation_id} if invalidation_id else {})}
 
     def certain(self, files: list[File]) -> bool:
         """Whether the manifest alone says that there is something to do, so that the bucket is listed once, under the lock."""
