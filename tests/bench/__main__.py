@@ -28,13 +28,13 @@ DELAYS = (0, 40)
 MANY = 100_000
 SITUATIONS = {"first": "First upload", "unchanged": "Unchanged", "times": "Rebuilt: new times, the same bytes", "changed": f"Rebuilt: {CHANGED} files changed"}
 OURS = "s3_publish"
-MODULES = {OURS: "plugins/modules/s3_publish.py", "s3_sync": "community.aws.s3_sync"}
+MODULES = {tool: f"ansible_collections.{collection}.plugins.modules.{tool}" for tool, collection in ((OURS, "pulsegrid.aws"), ("s3_sync", "community.aws"))}
 COMMANDS = {
-    OURS: "python plugins/modules/s3_publish.py ARGUMENTS",
+    OURS: f"python -m {MODULES[OURS]} ARGUMENTS",
     "s5cmd": "s5cmd --log error sync DIRECTORY/ s3://BUCKET/site/",
     "rclone": "rclone sync --checksum DIRECTORY :s3,provider=Other,env_auth=true,region=us-east-1,endpoint=ENDPOINT:BUCKET/site",
     "aws s3": "aws s3 sync --only-show-errors DIRECTORY s3://BUCKET/site",
-    "s3_sync": "python community/aws/plugins/modules/s3_sync.py ARGUMENTS (file_change_strategy: checksum)",
+    "s3_sync": f"python -m {MODULES['s3_sync']} ARGUMENTS (file_change_strategy: checksum)",
 }
 
 
@@ -69,25 +69,22 @@ def command(tool: str, endpoint: str, directory: Path, bucket: str, arguments: P
     given = {"bucket": bucket, "endpoint_url": endpoint, "region": "us-east-1"}
     if tool == OURS:
         given |= {"src": str(directory), "prefix": "site", "manifest_key": "manifest.json"}
-        module = CHECKOUT / MODULES[OURS]
     else:
         given |= {"file_root": str(directory), "key_prefix": "site", "file_change_strategy": "checksum"}
-        import ansible_collections.community.aws as community
-
-        module = Path(next(iter(community.__path__)), "plugins/modules/s3_sync.py")
     arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": given}), encoding="utf-8")
-    return [sys.executable, str(module), str(arguments)]
+    return [sys.executable, "-m", MODULES[tool], str(arguments)]
 
 
 class Bench:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.endpoint = Endpoint()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON")) or name == "PYTHONPATH"}
         credentials = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nobody", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
         self.environment = {
             **kept,
             **credentials,
+            "PYTHONPYCACHEPREFIX": str(PLACE / "pycache"),  # compiled once, as what pip installs is
             "AWS_ENDPOINT_URL": self.endpoint.url,
             "S3_ENDPOINT_URL": self.endpoint.url,
             "AWS_EC2_METADATA_DISABLED": "true",
