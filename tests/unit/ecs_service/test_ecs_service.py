@@ -233,7 +233,9 @@ def test_a_deployment_that_is_rolled_back_before_aws_answers_is_a_failure(servin
     assert serving.image(serving.service["taskDefinition"]) == "good"
 
 
-@pytest.mark.parametrize(("operation", "serves"), [("update_service", "Now shop:3 serves with"), ("describe_services", "What serves now is not known: could not")])
+@pytest.mark.parametrize(
+    ("operation", "serves"), [("update_service", "Now shop:3 serves with"), ("describe_services", "What serves now is not known: could not")]
+)
 def test_a_rollback_that_is_refused_hides_nothing(serving: Cloud, monkeypatch: pytest.MonkeyPatch, operation: str, serves: str) -> None:
     def refuse(_cloud: Any, **_arguments: Any) -> Any:
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "not allowed"}}, operation)
