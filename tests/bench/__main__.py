@@ -49,10 +49,17 @@ COMMANDS = {
 
 
 class Endpoint:
-    def __init__(self) -> None:
-        self.process = subprocess.Popen([PLACE / "endpoint"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, program: Path) -> None:
+        self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
+
+    def end(self) -> None:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
 
     def ask(self, method: str, path: str) -> Any:
         with urllib.request.urlopen(urllib.request.Request(self.url + path, method=method)) as answer:
@@ -86,9 +93,9 @@ def command(tool: str, endpoint: str, directory: Path, bucket: str, arguments: P
 
 
 class Bench:
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, program: Path = PLACE / "endpoint") -> None:
         self.place = place
-        self.endpoint = Endpoint()
+        self.endpoint = Endpoint(program)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON")) or name == "PYTHONPATH"}
         credentials = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nobody", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
         self.environment = {
@@ -323,6 +330,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         bench = Bench(Path(place))
         found, starts, many = bench.measure(), bench.starts(), bench.many()
+        bench.endpoint.end()
     rollouts = rollout.Rollouts().measure()
     (CHECKOUT / "docs" / "benchmarks.md").write_text(document(found, many, starts, rollouts, load), encoding="utf-8")
     broken = [bound for bound, _measured, holds in bounds(found, many, rollouts) if not holds]

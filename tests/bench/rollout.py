@@ -82,20 +82,20 @@ class Rollouts:
             self.must(self.playbook("playbooks/local_up.yml"))
             self.must(self.playbook("site.yml"))
             self.must(self.playbook("deploy_backend.yml"))
-            yield json.loads((CLOUD / "outputs" / "pulsegrid-local.json").read_text())
+            yield json.loads((CLOUD / "outputs" / "pulsegrid-local.json").read_text(encoding="utf-8"))["service"]
         finally:
             self.must(self.playbook("playbooks/local_down.yml"))
 
     def measure(self) -> dict[str, list[Rollout]]:
         found: dict[str, list[Rollout]] = {OURS: [], PEER: []}
-        with self.provisioned() as outputs, Recorder(self.port) as recorder:
+        with self.provisioned() as service, Recorder(self.port) as recorder:
             environment = {**self.credentials, "AWS_ENDPOINT_URL": recorder.url}
             for number in range(RUNS):
                 value = f"{os.getpid()}-{number}"
                 changed = f"{{{{ pulsegrid_backend_env | combine({{'BENCH': '{value}'}}) }}}}"
                 deploy = self.playbook("deploy_backend.yml", pulsegrid_aws_environment=environment, ecs_service_environment=changed)
                 found[OURS].append(self.run(OURS, deploy, recorder, {}))
-                peer = [str(PLACE / "ecs-deploy/bin/ecs"), "deploy", outputs["cluster_name"], outputs["service_name"], "-e", "app", "BENCH", f"{value}-peer"]
+                peer = [str(PLACE / "ecs-deploy/bin/ecs"), "deploy", service["cluster_name"], service["service_name"], "-e", "app", "BENCH", f"{value}-peer"]
                 found[PEER].append(self.run(PEER, peer, recorder, environment))
                 for tool, runs in found.items():
                     print(f"rollout, {tool}: {runs[-1].seconds_to_update:.2f} s to UpdateService, {len(runs[-1].calls)} calls", flush=True)
