@@ -150,12 +150,13 @@ def page_of(answer: s3_requests.Answer) -> Page | None:
         return None
     try:
         root = ET.fromstring(answer.body)
-    except ET.ParseError:
+        space = root.tag.removesuffix("ListBucketResult")
+        if space == root.tag:
+            return None
+        decoded = unquote_plus if root.findtext(f"{space}EncodingType") == "url" else str
+        key, etag, size = f"{space}Key", f"{space}ETag", f"{space}Size"
+        found = root.iter(f"{space}Contents")
+        items = [Item(decoded(item.findtext(key, "")), item.findtext(etag, "").strip('"'), int(item.findtext(size, ""))) for item in found]
+    except (ET.ParseError, ValueError):
         return None
-    space = root.tag.removesuffix("ListBucketResult")
-    if space == root.tag:
-        return None
-    decoded = unquote_plus if root.findtext(f"{space}EncodingType") == "url" else str
-    key, etag, size = f"{space}Key", f"{space}ETag", f"{space}Size"
-    items = [Item(decoded(item.findtext(key, "")), item.findtext(etag, "").strip('"'), int(item.findtext(size, "0"))) for item in root.iter(f"{space}Contents")]
     return Page(items, root.findtext(f"{space}NextContinuationToken", "") if root.findtext(f"{space}IsTruncated") == "true" else "")

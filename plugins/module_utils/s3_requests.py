@@ -170,7 +170,10 @@ def from_options(params: dict[str, Any], bucket: str) -> Requests | None:
     if address.scheme not in ("http", "https") or address.query or address.username or not address.hostname:
         return None
     credentials = Credentials(params["access_key"], params["secret_key"], params["session_token"])
-    tls = tls_context((params["aws_ca_bundle"] or True) if params["validate_certs"] else False) if address.scheme == "https" else None
+    try:
+        tls = tls_context((params["aws_ca_bundle"] or True) if params["validate_certs"] else False) if address.scheme == "https" else None
+    except OSError:  # what is wrong with the authorities, boto3 says
+        return None
     return Requests(url, region, "s3", f"APN/1.0 Ansible/{ansible_version} pulsegrid.aws", lambda: credentials, tls)
 
 
@@ -186,12 +189,10 @@ def tls_context(verify: bool | str) -> Any:
     if verify is True:
         spec = find_spec("certifi") or find_spec("botocore")
         verify = os.path.join(os.path.dirname(spec.origin), "cacert.pem") if spec and spec.origin else ""
-    if os.path.isdir(verify):
-        context.load_verify_locations(capath=verify)
-    elif os.path.exists(verify):
-        context.load_verify_locations(verify)
-    else:
-        context.load_default_certs()
+        if not os.path.exists(verify):  # a distribution's certifi has the system's
+            context.load_default_certs()
+            return context
+    context.load_verify_locations(**{"capath" if os.path.isdir(verify) else "cafile": verify})
     return context
 
 
@@ -199,7 +200,7 @@ def from_client(client: Any, bucket: str) -> Requests | None:
     """None where only boto3 knows the way: through a proxy, with a client certificate, with another signature than version 4."""
     try:
         return _from_client(client, bucket)
-    except (AttributeError, KeyError):  # another botocore, whose inside is not the one that is looked at
+    except (AttributeError, KeyError, OSError):  # another botocore, whose inside is not the one that is looked at; authorities that cannot be read
         return None
 
 

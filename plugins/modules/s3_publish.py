@@ -115,6 +115,11 @@ attributes:
     description: Predicts the change and changes nothing. A bucket that is not there yet is an empty one.
   diff_mode:
     description: Lists uploads, deletions and invalidated paths.
+notes:
+  - Where the credentials are options or environment variables, as in a pipeline, and nothing else says how to reach AWS (no profile, no configuration file of
+    the AWS CLI, no proxy, no O(aws_config), no C(AWS_*) variable of another kind), files are published without boto3, which takes longer to import than a small
+    change to publish. Everything else, and what S3 does not simply accept, goes by boto3, with the same result.
+  - On Linux the files are read by as many processes as there are processors, at most 8.
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
