@@ -691,7 +691,9 @@ class Service(Resource):
     def update(self, current: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
         if wanted.get("taskDefinition") == current["taskDefinition"]:
             wanted = {key: value for key, value in wanted.items() if key != "taskDefinition"}
-        self.say(f"updating the service: {wanted.get('taskDefinition', '').split('/')[-1] or ', '.join(sorted(wanted))}")
+        revision = [wanted["taskDefinition"].split("/")[-1]] if "taskDefinition" in wanted else []
+        count = [f"desiredCount {wanted['desiredCount']}"] if "desiredCount" in wanted else []
+        self.say(f"updating the service: {', '.join(revision + count or sorted(wanted))}")
         return self.call_when_known("update_service", **self.where, **wanted)["service"]
 
     def call_when_known(self, operation: str, **arguments: Any) -> dict[str, Any]:
