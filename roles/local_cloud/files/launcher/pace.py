@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """How long AWS takes, and where a resource is on its way.
 
-MiniStack finishes everything at once, and its records say so. What is under way is known here alone, and only until MiniStack ends: after a restart, what was on its
-way has arrived.
+MiniStack finishes everything at once, and its records say so. What is under way is known here alone, and only until MiniStack ends: after a restart, what was
+on its way has arrived.
 
 Durations are what people saw on AWS. "Logs" are Terraform's messages ("Creation complete after 2m4s") in public GitHub repositories.
 """
@@ -33,20 +33,20 @@ WAYS = {
     ),
     "database modified": Way(
         (("available", 10), ("modifying", 110)),
-        "an estimate. The status follows the answer late: Terraform's provider waits 30 s before it believes `available` (WaitUntilDBInstanceAvailable)",
+        "an estimate. The status follows the answer late",
     ),
-    "database deleted": Way((("deleting", 195),), "3 min 15 s in 2 logs, without a last snapshot; more than 11 minutes with one: binbashar/le-tf-infra-aws#359"),
+    "database deleted": Way((("deleting", 195),), "3 min 15 s in 2 logs; more than 11 minutes in binbashar/le-tf-infra-aws#359"),
     "NAT gateway created": Way((("pending", 120),), "85 to 125 s in 8 logs"),
     "NAT gateway deleted": Way((("deleting", 60),), "37 to 79 s in 9 logs"),
     "interface endpoint created": Way((("pending", 60),), "an estimate"),
     "interface endpoint deleted": Way((("deleting", 60),), "an estimate"),
     "load balancer created": Way((("provisioning", 170),), "135 to 176 s in 7 logs"),
-    "load balancer deleted": Way((("releasing", 60),), "an estimate. It is gone at once, its network interfaces are not: AWS re:Post, security groups in use"),
+    "load balancer deleted": Way((("releasing", 60),), "an estimate. It is gone at once, its network interfaces are not"),
     "distribution deployed": Way((("InProgress", 200),), "3 min 15 s: binbashar/le-tf-infra-aws#408. Every change is deployed anew"),
-    "invalidation created": Way((("InProgress", 60),), "60 to 300 s: CloudFront's console said so of invalidations"),
+    "invalidation created": Way((("InProgress", 60),), "60 to 300 s: thequickadvisor.com/?p=1455694"),
     "certificate requested": Way(
         (("REQUESTED", 5), ("PENDING_VALIDATION", 60)),
-        "1 min 1 s in a log, after the DNS record was there. Before, the record to make is unknown for seconds: dylburger/create-and-validate-acm-certificate#11",
+        "1 min 1 s in a log, once the DNS record was there. At first the record to make is unknown: dylburger/create-and-validate-acm-certificate#11",
     ),
     "task started": Way((("PROVISIONING", 15), ("PENDING", 15)), "an estimate, of Fargate; the states: ECS Developer Guide, task lifecycle"),
     "task stopped": Way((("DEACTIVATING", 5), ("DEPROVISIONING", 15)), "an estimate, of Fargate; the states: ECS Developer Guide, task lifecycle"),
@@ -56,7 +56,7 @@ WAYS = {
 @dataclass
 class UnderWay:
     states: tuple[tuple[str, float], ...]
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=lambda: time.monotonic())
     of: dict[str, Any] = field(default_factory=dict)  # the record of a resource that MiniStack has forgotten
 
     def state(self) -> str | None:

@@ -401,7 +401,7 @@ def certificates_first(upstream):
 
     def with_certificate(params):
         if arn := pending_certificate(str(params)):
-            return alb._error("UnsupportedCertificate", f"The certificate '{arn}' must have a fully-qualified domain name, a supported signature, and be issued.")
+            return alb._error("UnsupportedCertificate", f"Certificate {arn} is not issued.")
         return upstream(params)
 
     return with_certificate
@@ -420,8 +420,7 @@ def deployed(distribution):
 
 def pending_viewer_certificate(body):
     if pending_certificate(body.decode() if isinstance(body, bytes) else body):
-        message = "The specified SSL certificate doesn't exist, isn't in us-east-1 region, isn't valid, or doesn't include a valid certificate chain."
-        return cloudfront._error("InvalidViewerCertificate", message, 400)
+        return cloudfront._error("InvalidViewerCertificate", "The viewer certificate is not issued.", 400)
     return None
 
 
