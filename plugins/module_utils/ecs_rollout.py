@@ -348,7 +348,7 @@ class Rollout:
         if ill:
             lines.append("Unhealthy tasks:")
             lines += [f"  {count} x {why}" for why, count in Counter(self.ill[task["taskArn"]] for task in ill).most_common()]
-        ran = [task for task in failures + ill if task.get("stopCode") != "TaskFailedToStart"]
+        ran = [task for task in failures + ill or self.running() if task.get("stopCode") != "TaskFailedToStart"]
         lines += log_tail(ran[0]) if ran else []
         events = self.events(self.service or {})[:EVENTS]
         if events:

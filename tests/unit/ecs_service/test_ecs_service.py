@@ -826,6 +826,7 @@ def test_a_failing_smoke_request_rolls_back(serving: Cloud, web: list[Any], answ
     assert f"the smoke request to http://shop.test/health was not answered 200 within 10 s, but: {said}" in first_line
     assert "shop:2 serves again." in first_line
     assert len(first_line) < 500
+    assert "  fatal: no database" in failed["msg"]
     assert serving.tags[f"{REVISION}3"]["ReleaseState"] == "failed"
     assert (serving.service["taskDefinition"], serving.counts) == (f"{REVISION}2", (2, 2))
 
@@ -929,6 +930,28 @@ def test_the_next_run_sees_through_what_a_killed_one_began(serving: Cloud, image
         assert serving.run(image, **options)["changed"] is False
     else:
         assert "serves again" in ended["msg"] or "Now shop:2 serves" in ended["msg"]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_next_run_after_one_that_was_killed_while_it_rolled_back(serving: Cloud, monkeypatch: pytest.MonkeyPatch, listed: bool) -> None:
+    def die() -> None:
+        raise Killed
+
+    options: dict[str, Any] = {"circuit_breaker": False}
+    serving.run("good:2", release=RELEASE, **options)
+    good = serving.service["taskDefinition"]
+    say = module.Progress.say
+    monkeypatch.setattr(module.Progress, "say", lambda it, line: (say(it, line), line.startswith("rolling back") and serving.at(serving.now, die)))
+    with pytest.raises(Killed):
+        serving.run("unhealthy:3", release={**RELEASE, "name": "v3"}, **options)
+    monkeypatch.setattr(module.Progress, "say", say)
+    assert [each["rolloutState"] for each in serving.service["deployments"]] == ["IN_PROGRESS", "IN_PROGRESS", "COMPLETED"]
+    if not listed:
+        del serving.service["deployments"][-1]
+
+    failed = serving.run("unhealthy:3", fails=True, release={**RELEASE, "name": "v3"}, **options)
+    assert f"{good.split('/')[-1]} serves again." in failed["msg"].splitlines()[0]
+    assert serving.service["taskDefinition"] == good
 
 
 @pytest.mark.parametrize("seconds", [1, 2, 4, 8, 15, 30])
