@@ -30,15 +30,19 @@ EVENTS = 5
 # Why a task stopped that was not the release's fault: the service was scaled or deployed, a person stopped it, AWS took the Spot capacity back.
 FAILURE_CODES = ("EssentialContainerExited", "TaskFailedToStart")
 UNHEALTHY = re.compile(r"failed (elb|container) health checks", re.IGNORECASE)
+# The event with which ECS tells what the load balancer found. A task may be stopped for it before it is seen as an unhealthy target.
+UNHEALTHY_TARGET = re.compile(r"is unhealthy in \(target-group [^)]*\) due to \(reason (.*)\)")
+TARGET_GROUP = re.compile(r"arn:[^()\s]*:targetgroup/([^/()\s]+)[^()\s]*")
 UNABLE = re.compile(r"\bunable to\b|\bfailed to\b", re.IGNORECASE)
 # What AWS's words mean, the first that fits
 MEANINGS = (
     (re.compile(r"OutOfMemory"), "out of memory"),
+    (re.compile(r"failed elb health checks.*(Request timed out|Health checks failed(?! with))", re.IGNORECASE), "nothing answered the load balancer's check"),
+    (UNHEALTHY, "unhealthy"),  # ECS stopped it, and killed it when that took too long: exit code 137, too
     (re.compile(r"exit code 137\b"), "killed, as is what takes more memory than it may"),
     (re.compile(r"CannotPull"), "the image could not be pulled"),
     (re.compile(r"ResourceInitializationError.*(secret|\basm\b|\bssm\b)", re.IGNORECASE | re.DOTALL), "a secret could not be read"),
     (re.compile(r"ResourceInitializationError"), "they could not be set up"),
-    (UNHEALTHY, "unhealthy"),
 )
 
 
@@ -77,7 +81,7 @@ def failed(task: dict[str, Any]) -> bool:
 
 def why_stopped(task: dict[str, Any]) -> str:
     """The task's stopped reason and its containers' exit codes."""
-    reason = (task.get("stoppedReason") or task.get("stopCode") or "no reason given").strip()
+    reason = TARGET_GROUP.sub(r"\1", task.get("stoppedReason") or task.get("stopCode") or "no reason given").strip()
     ends = []
     for container in task.get("containers", []):
         said = [f"exit code {container['exitCode']}"] if container.get("exitCode") is not None else []
@@ -94,8 +98,17 @@ def meaning(why: str) -> str:
 
 
 def cause(task: dict[str, Any]) -> str:
-    """why_stopped without what differs from task to task: ids, addresses, times."""
-    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{20,}|\b[0-9a-f]{12,}\b|\b\d+\.\d+\.\d+\.\d+(:\d+)?|\d{4}-\d\d-\d\dT\S+|:\d+->\S+", "…", why_stopped(task))
+    """why_stopped without what differs from task to task: ids, addresses, times, what the load balancer found last."""
+    return re.sub(
+        r"[0-9a-f]{8}-[0-9a-f-]{20,}|\b[0-9a-f]{12,}\b|\b\d+\.\d+\.\d+\.\d+(:\d+)?|\d{4}-\d\d-\d\dT\S+|:\d+->\S+", "…", why_stopped(task | {"unhealthy": ""})
+    )
+
+
+def by_cause(tasks: list[dict[str, Any]]) -> list[tuple[int, str]]:
+    """How many of the tasks, the newest first, stopped for the same cause, and why the newest of them did; the most frequent cause first."""
+    oldest_first = sorted(reversed(tasks), key=lambda task: bool(task.get("unhealthy")))  # of those of which it is known what the load balancer found
+    newest = {cause(task): why_stopped(task) for task in oldest_first}
+    return [(count, newest[same]) for same, count in Counter(map(cause, tasks)).most_common()]
 
 
 def addresses(task: dict[str, Any]) -> set[str]:
@@ -108,6 +121,11 @@ def addresses(task: dict[str, Any]) -> set[str]:
         for interface in container.get("networkInterfaces", [])
         if interface.get("privateIpv4Address")
     }
+
+
+def words_of(event: dict[str, Any]) -> str:
+    """An event of the service without the service's name."""
+    return TARGET_GROUP.sub(r"\1", re.sub(r"^\(service [^)]*\)\s*", "", event["message"])).rstrip(".")
 
 
 class Rollout:
@@ -195,7 +213,7 @@ class Rollout:
             task for chunk in chunks(wanted + stopped, 100) for task in self.ask("describe_tasks", cluster=service["clusterArn"], tasks=chunk)["tasks"]
         ]
         ours = {task["taskArn"]: task for task in described if self.is_ours(task)}
-        self.stopped.update({arn: ours[arn] | {"unhealthy": self.was_ill.get(arn, "")} for arn in stopped if arn in ours})
+        self.stopped.update({arn: ours[arn] | {"unhealthy": self.was_ill.get(arn) or self.unhealthy(service)} for arn in stopped if arn in ours})
         self.tasks = [ours[arn] for arn in wanted if arn in ours]
         for task in self.running():
             self.ran_since.setdefault(task["taskArn"], now)
@@ -227,7 +245,7 @@ class Rollout:
                 if health["State"] != "healthy":
                     self.well.discard(task["taskArn"])
                 if health["State"] == "unhealthy":
-                    self.ill[task["taskArn"]] = ", ".join(filter(None, (health.get("Reason"), health.get("Description")))) or "its target is unhealthy"
+                    self.ill[task["taskArn"]] = health.get("Description") or health.get("Reason") or "its target is unhealthy"
         self.was_ill.update(self.ill)
         self.was_well = self.was_well or bool(self.well)
 
@@ -249,8 +267,8 @@ class Rollout:
         """The end of the deployment, where it is a bad one."""
         ours = deployment(service, self.deployment_id)
         serving = primary(service)
-        causes = Counter(cause(task) for task in self.failures())
-        most, count = causes.most_common(1)[0] if causes else ("", 0)
+        causes = by_cause(self.failures())
+        count, most = causes[0] if causes else (0, "")
         why = f"{count} of its tasks stopped{meaning(most)}: {most}" if count else (ours or {}).get("rolloutStateReason") or "ECS gives no reason"
         if serving["id"] != self.deployment_id:
             if (ours or {}).get("rolloutState") == "FAILED" or serving["taskDefinition"] == self.previous:
@@ -302,15 +320,22 @@ class Rollout:
 
     def trouble(self, service: dict[str, Any]) -> str:
         """Why tasks cannot even be started, which only an event tells."""
-        messages = [event["message"] for event in service.get("events", []) if event["createdAt"] >= self.followed["createdAt"]]
-        return next((f"; {message.rstrip('.')}" for message in messages if UNABLE.search(message)), "")
+        return next((f"; {words_of(event)}" for event in self.events(service) if UNABLE.search(event["message"])), "")
+
+    def unhealthy(self, service: dict[str, Any]) -> str:
+        found = (UNHEALTHY_TARGET.search(event["message"]) for event in self.events(service))
+        return next((match[1] for match in found if match), "")
+
+    def events(self, service: dict[str, Any]) -> list[dict[str, Any]]:
+        """What happened since the deployment began, the newest first."""
+        return [event for event in service.get("events", []) if event["createdAt"] >= self.followed["createdAt"]]
 
     def new_event(self, service: dict[str, Any]) -> str:
         """The newest event of the service since the deployment began that was not said yet."""
-        events = [event for event in service.get("events", [])[:20] if event["createdAt"] >= self.followed["createdAt"]]
-        new = [event["message"] for event in events if f"{event['createdAt']} {event['message']}" not in self.said_events]
+        events = self.events(service)[:20]
+        new = [words_of(event) for event in events if f"{event['createdAt']} {event['message']}" not in self.said_events]
         self.said_events.update(f"{event['createdAt']} {event['message']}" for event in events)
-        return re.sub(r"^\(service [^)]*\)\s*", "", new[0]).rstrip(".") if new else ""
+        return new[0] if new else ""
 
     def report(self, log_tail: Callable[[dict[str, Any]], list[str]]) -> list[str]:
         """What a person wants to see of a deployment that ended badly."""
@@ -318,14 +343,15 @@ class Rollout:
         failures = self.failures()
         if failures:
             lines.append("Stopped tasks:")
-            lines += [f"  {count} x {why}" for why, count in Counter(map(cause, failures)).most_common()]
+            lines += [f"  {count} x {why}" for count, why in by_cause(failures)]
         ill = [task for task in self.running() if task["taskArn"] in self.ill]
         if ill:
             lines.append("Unhealthy tasks:")
             lines += [f"  {count} x {why}" for why, count in Counter(self.ill[task["taskArn"]] for task in ill).most_common()]
-        lines += log_tail((failures + ill)[0]) if failures + ill else []
-        events = [event for event in (self.service or {}).get("events", []) if event["createdAt"] >= self.followed["createdAt"]][:EVENTS]
+        ran = [task for task in failures + ill or self.running() if task.get("stopCode") != "TaskFailedToStart"]
+        lines += log_tail(ran[0]) if ran else []
+        events = self.events(self.service or {})[:EVENTS]
         if events:
             lines.append("Events of the service, newest first:")
-            lines += [f"  {event['createdAt']:%H:%M:%S} {event['message']}" for event in events]
+            lines += [f"  {event['createdAt']:%H:%M:%S} {words_of(event)}" for event in events]
         return lines

@@ -571,7 +571,7 @@ class Service(Resource):
         tags = self.known_tags[current["taskDefinition"]] if current else {}
         state = rollout.primary(current).get("rolloutState") if current else None
         ended = definitions.STATE in tags or definitions.RELEASE not in tags
-        serving = self.serving_revision(current, running, "" if ended else tags.get(definitions.REPLACES, ""))
+        serving = self.serving_revision(current, running, tags)
         if self.params["revision"]:
             wanted, arn = self.revision_to_put_back(current)
             plan = Plan(current, running, wanted, arn, serving)
@@ -589,7 +589,7 @@ class Service(Resource):
             plan.serving = self.revision_arn(current, tags[definitions.REPLACES])
         return plan
 
-    def serving_revision(self, current: dict[str, Any] | None, running: dict[str, Any] | None, replaces: str) -> str | None:
+    def serving_revision(self, current: dict[str, Any] | None, running: dict[str, Any] | None, tags: dict[str, str]) -> str | None:
         """The revision that serves, or would with a task; None where there is none to return to: before the first release, and when that is not there yet."""
         if current is None or not definitions.released(running):
             return None
@@ -598,10 +598,13 @@ class Service(Resource):
             return newest["taskDefinition"]
         others = [each for each in current["deployments"] if each is not newest]
         older = [each for each in others if each.get("rolloutState") != "FAILED" and each["runningCount"]]
-        if older:
-            return older[0]["taskDefinition"]
+        completed = [each for each in older if each.get("rolloutState") in (None, "COMPLETED")]
+        undoing = newest["rolloutState"] != "FAILED" and tags.get(definitions.STATE) == rollout.COMPLETED  # what is put back, and replaces what failed
+        if completed or (older and not undoing):
+            return (completed or older)[0]["taskDefinition"]
         if newest["rolloutState"] == "FAILED":
             return None
+        replaces = tags.get(definitions.REPLACES) if definitions.RELEASE in tags and definitions.STATE not in tags else None
         if replaces and not any(each.get("rolloutState") == "FAILED" for each in others):
             return self.revision_arn(current, replaces)
         return newest["taskDefinition"]
@@ -691,7 +694,9 @@ class Service(Resource):
     def update(self, current: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
         if wanted.get("taskDefinition") == current["taskDefinition"]:
             wanted = {key: value for key, value in wanted.items() if key != "taskDefinition"}
-        self.say(f"updating the service: {wanted.get('taskDefinition', '').split('/')[-1] or ', '.join(sorted(wanted))}")
+        revision = [wanted["taskDefinition"].split("/")[-1]] if "taskDefinition" in wanted else []
+        count = [f"desiredCount {wanted['desiredCount']}"] if "desiredCount" in wanted else []
+        self.say(f"updating the service: {', '.join(revision + count or sorted(wanted))}")
         return self.call_when_known("update_service", **self.where, **wanted)["service"]
 
     def call_when_known(self, operation: str, **arguments: Any) -> dict[str, Any]:

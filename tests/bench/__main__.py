@@ -1,4 +1,4 @@
-"""Measure the publication of a site and the rollout of a service beside their peers, and write docs/benchmarks.md: python -m bench."""
+"""Measure deploys beside their peers and write docs/benchmarks.md: python -m bench."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from . import rollout
-from .rollout import Rollout
 from .site import FILES, SIZE, build
 
 CHECKOUT = Path(__file__).parents[2]
@@ -31,7 +30,6 @@ SITUATIONS = {"first": "First upload", "unchanged": "Unchanged", "times": "Rebui
 DELAYS = {0: list(SITUATIONS), 40: ["first", "unchanged", "changed"]}
 OURS = "s3_publish"
 ONE_BY_ONE = "s3_sync"  # sends one request after the other: with a delay it is not waited for
-ECS_DEPLOY_VERSION = "import importlib.metadata; print(importlib.metadata.version('ecs-deploy'))"
 STARTS = {
     "Python": "pass",
     "and `ansible.module_utils.basic`, which each module imports": "import ansible.module_utils.basic",
@@ -195,7 +193,7 @@ def median(runs: list[Run]) -> float:
 Found = dict[tuple[int, str, str], list[Run]]
 
 
-def bounds(found: Found, many: dict[str, Run], rollouts: dict[str, list[Rollout]]) -> list[tuple[str, str, bool]]:
+def bounds(found: Found, many: dict[str, Run]) -> list[tuple[str, str, bool]]:
     rows = []
     for situation, most in (("first", FILES + 5), ("unchanged", 3), ("times", 3), ("changed", CHANGED + 5)):
         requests = max(run.requests for run in found[0, situation, OURS])
@@ -206,12 +204,7 @@ def bounds(found: Found, many: dict[str, Run], rollouts: dict[str, list[Rollout]
             ours, theirs = median(found[delay, situation, OURS]), median(found[delay, situation, fastest])
             rows.append((f"{SITUATIONS[situation]}, {delay} ms: no slower than the fastest peer", f"{ours:.2f} s; {fastest} {theirs:.2f} s", ours <= theirs))
     for situation, run in many.items():
-        rows.append((f"{MANY:,} files, {SITUATIONS[situation].lower()}: under 150 MiB", f"{run.mib:.0f} MiB", run.mib < 150))
-    for tool in (rollout.OURS, rollout.UNLOCKED):
-        calls = max(len(run.calls) for run in rollouts[tool])
-        rows.append((f"Rollout, {tool}: at most 6 API calls besides polling", str(calls), calls <= 6))
-    update = statistics.median(run.seconds_to_update for run in rollouts[rollout.OURS])
-    rows.append(("Rollout: under 3 s from the start of the playbook to UpdateService", f"{update:.2f} s", update < 3))
+        rows.append((f"{MANY:,} files, {SITUATIONS[situation].lower()}: at most 150 MiB", f"{run.mib:.0f} MiB", run.mib <= 150))
     return rows
 
 
@@ -224,7 +217,7 @@ def versions() -> list[str]:
         f"s5cmd {said(PLACE / 'peers/bin/s5cmd', 'version')}",
         said(PLACE / "peers/bin/rclone", "version"),
         said(PLACE / "aws/bin/aws", "--version").split()[0],
-        f"ecs-deploy {said(PLACE / 'ecs-deploy/bin/python', '-c', ECS_DEPLOY_VERSION)}",
+        said(PLACE / "peers/bin/ecs", "--version"),
     ]
     models = {line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if line.startswith("model name")}
     return [
@@ -240,29 +233,34 @@ def spread(values: list[float]) -> str:
     return f"{min(values):.2f} - {max(values):.2f} s"
 
 
-def document(found: Found, many: dict[str, Run], starts: dict[str, list[float]], rollouts: dict[str, list[Rollout]], load: float) -> str:
+def document(
+    found: Found, many: dict[str, Run], starts: dict[str, list[float]], rollouts: list[str], held: list[tuple[str, str, bool]], machine: list[str]
+) -> str:
     lines = [
         "# Benchmarks",
         "",
-        "Written by `make bench`; nothing here is typed by hand. Seconds are wall time, of a median run where there were several.",
+        "Written by `make bench`; nothing here is typed by hand. Seconds are wall time; of several runs the median.",
         "",
-        f"- Machine: {', '.join(versions())}. Load before the run: {load:.1f} (1 minute).",
+        f"Machine: {', '.join(machine)}.",
+        "",
+        "## Bounds",
+        "",
+        "| bound | measured | holds |",
+        "|---|---|---|",
+        *(f"| {bound} | {measured} | {'yes' if holds else '**no**'} |" for bound, measured, holds in held),
+        "",
+        *rollouts,
+        "",
+        "## Publication of a site",
+        "",
         f"- Site: {FILES:,} files, {SIZE / 1e6:.0f} MB, as a React build makes it (`tests/bench/site.py`). A rebuild writes every file anew, with new times;",
         f"  after a change {CHANGED} files differ: {CHANGED - 1} with new hashed names, and `index.html`.",
         "- Endpoint: `tests/bench/endpoint`, S3 in memory, written in Go for this, as emulators serve some 300 PUT/s and hide every difference.",
         "  It counts the requests, and delays each by the given time. It does not check signatures.",
         f"- Each tool with its default parallelism, in turn, {' or '.join(f'{runs} times (under {most:.0f} s)' for most, runs in RUNS.items())} or once.",
         "  After each run the bucket is held against the directory.",
-        f"- Each publication is a process of its own, with what starting it costs. The credentials are in the environment, as in a pipeline; {OURS} then does",
-        "  without boto3. The memory is that of the largest process.",
-        "",
-        "## Bounds",
-        "",
-        "| bound | measured | holds |",
-        "|---|---|---|",
-        *(f"| {bound} | {measured} | {'yes' if holds else '**no**'} |" for bound, measured, holds in bounds(found, many, rollouts)),
-        "",
-        "## Publication of a site",
+        "- Each run is a process of its own, with what starting it costs. Credentials are in the environment, as in AWX; where they are in a profile,",
+        f"  {OURS} asks boto3 for them and imports it. The memory is that of the largest process.",
         "",
         "| tool | command |",
         "|---|---|",
@@ -271,13 +269,8 @@ def document(found: Found, many: dict[str, Run], starts: dict[str, list[float]],
     for delay, situations in DELAYS.items():
         lines += ["", f"### {delay} ms added to each request"]
         for situation in situations:
-            lines += [
-                "",
-                f"{SITUATIONS[situation]}:",
-                "",
-                "| tool | requests | median | from - to | ratio | CPU | memory | runs |",
-                "|---|---|---|---|---|---|---|---|",
-            ]
+            title = SITUATIONS[situation]
+            lines += ["", f"#### {title}", "", "| tool | requests | median | from - to | ratio | CPU | memory | runs |", "|---|---|---|---|---|---|---|---|"]
             ours = median(found[delay, situation, OURS])
             for tool in COMMANDS:
                 runs = found[delay, situation, tool]
@@ -292,45 +285,22 @@ def document(found: Found, many: dict[str, Run], starts: dict[str, list[float]],
                 )
     lines += ["", f"### What starting {OURS} costs", "", "| process | median | from - to |", "|---|---|---|"]
     lines += [f"| {what} | {statistics.median(seconds):.2f} s | {spread(seconds)} |" for what, seconds in starts.items()]
-    lines += ["", f"### {MANY:,} files of 200 bytes", "", "| | requests | seconds | CPU | memory |", "|---|---|---|---|---|"]
-    lines += [f"| {SITUATIONS[situation]} | {run.requests:,} | {run.seconds:.0f} s | {run.cpu:.0f} s | {run.mib:.0f} MiB |" for situation, run in many.items()]
-    lines += [
-        "",
-        "## Rollout of a service",
-        "",
-        "Each run changes one environment variable of the sample's backend, on a local cloud with real containers (`playbooks/local_up.yml`, `site.yml`,",
-        "`deploy_backend.yml`); the image is in ECR. A proxy in front of the cloud records the calls. Polling is what reads after UpdateService.",
-        "",
-        *(f"- {tool}: `{text}`" for tool, text in rollout.COMMANDS.items()),
-        "",
-        "| tool | calls besides polling | start to UpdateService | from - to | whole run | runs |",
-        "|---|---|---|---|---|---|",
-    ]
-    for tool, rolled in rollouts.items():
-        updates, whole = [run.seconds_to_update for run in rolled], [run.seconds for run in rolled]
-        calls = max(len(run.calls) for run in rolled)
-        lines.append(f"| {tool} | {calls} | {statistics.median(updates):.2f} s | {spread(updates)} | {statistics.median(whole):.1f} s | {len(rolled)} |")
-    first = rollouts[rollout.OURS][0]
-    whole_playbook = len(first.playbook_calls)
-    lines += [
-        "",
-        f"The calls of {rollout.OURS} are those of its module `ecs_service`. The whole playbook, which finds the environment and verifies before it changes",
-        f"anything, makes {whole_playbook}. ecs-deploy finds nothing, verifies nothing and takes no lock. The calls of the first run, in order:",
-        "",
-        *(f"- {tool}: {', '.join(rolled[0].calls)}" for tool, rolled in rollouts.items()),
-    ]
+    lines += ["", f"### {MANY:,} small files", ""]
+    for situation, run in many.items():
+        lines.append(f"- {SITUATIONS[situation]}: {run.requests:,} requests, {run.seconds:.0f} s, {run.cpu:.0f} s of CPU, {run.mib:.0f} MiB at most.")
     return "\n".join([*lines, ""])
 
 
 def main() -> int:
-    load = os.getloadavg()[0]
+    machine = [*versions(), f"load before the run {os.getloadavg()[0]:.1f} (1 minute)"]
+    rollouts = rollout.measure()
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         bench = Bench(Path(place))
         found, starts, many = bench.measure(), bench.starts(), bench.many()
         bench.endpoint.end()
-    rollouts = rollout.Rollouts().measure()
-    (CHECKOUT / "docs" / "benchmarks.md").write_text(document(found, many, starts, rollouts, load), encoding="utf-8")
-    broken = [bound for bound, _measured, holds in bounds(found, many, rollouts) if not holds]
+    held = [*rollout.bounds(*rollouts), *bounds(found, many)]
+    (CHECKOUT / "docs" / "benchmarks.md").write_text(document(found, many, starts, rollout.document(*rollouts), held, machine), encoding="utf-8")
+    broken = [bound for bound, _measured, holds in held if not holds]
     print("docs/benchmarks.md is written", *(f"NOT HELD: {bound}" for bound in broken), sep="\n")
     return int(bool(broken))
 

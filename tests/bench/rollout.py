@@ -1,145 +1,114 @@
-"""Rollouts of one service by deploy_backend.yml and by ecs-deploy, in turn: which API calls they make, and when UpdateService is called."""
+"""A deploy of the backend beside ecs-deploy, on a local cloud of its own: what is called besides polling, and how soon UpdateService is."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
+import statistics
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from contracts.actions import is_read
-from e2e.conftest import free_port
+from e2e.conftest import CHECKOUT, Cloud, free_port
 from e2e.recorder import Recorder
 
-CHECKOUT = Path(__file__).parents[2]
 PLACE = CHECKOUT / ".local" / "bench"
-CLOUD = PLACE / "cloud"
-RUNS = 3
-OURS, UNLOCKED, PEER = "deploy_backend.yml", "deploy_backend.yml without its lock", "ecs-deploy"
-COMMANDS = {
-    OURS: "ansible-playbook -i inventories/local deploy_backend.yml -e ARGUMENTS, which add BENCH=NUMBER to ecs_service_environment",
-    UNLOCKED: "the same with ecs_service_lock: {}",
-    PEER: "ecs deploy CLUSTER SERVICE -e app BENCH NUMBER",
-}
+NAME = "pulsegrid-local"
+RUNS = 5
+OURS = "deploy_backend.yml"
+PEER = "ecs-deploy"
 UPDATE = "ecs:UpdateService"
-TASK = re.compile(r"^TASK \[pulsegrid\.aws\.ecs_service : The service runs ")
-
-
-class Noted(list[Any]):
-    """Says of each one when it came."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.times: list[float] = []
-
-    def append(self, one: Any) -> None:
-        self.times.append(time.monotonic())
-        super().append(one)
+COMMANDS = {OURS: f"ansible-playbook -i inventories/local {OURS} -e ecs_service_memory_mib=OTHER", PEER: "ecs deploy CLUSTER SERVICE -e app BENCH NUMBER"}
 
 
 @dataclass
 class Rollout:
-    seconds_to_update: float
-    seconds: float
-    calls: list[str]  # of the module, or of the whole tool where it is no more than that
-    playbook_calls: list[str]
+    seconds: float  # from the start of the process to the call of UpdateService
+    calls: list[str]  # of ECS and for its sake, besides polling and the lock
+    lock: list[str]
+    all_calls: int  # of the whole run up to UpdateService
 
 
-def besides_polling(calls: list[str], reads: list[bool]) -> list[str]:
-    """Those up to UpdateService, and those after it that change something."""
-    update = calls.index(UPDATE)
-    return [call for number, call in enumerate(calls) if number <= update or not reads[number]]
+def environment(url: str) -> dict[str, str]:
+    files = {name: str(CHECKOUT / "inventories/local/aws.cfg") for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")}
+    return {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": url, "AWS_PROFILE": "local", **files}
 
 
-class Rollouts:
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.variables: dict[str, Any] = {"local_cloud_dir": str(CLOUD), "local_cloud_port": self.port, "local_cloud_rds_base_port": free_port()}
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        # The local cloud accepts any; Ansible takes the secret out of what modules return, so it is no word that occurs there.
-        credentials = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nobodys-secret"}
-        self.credentials = {**credentials, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
+def ours(cloud: Cloud, recorder: Recorder, number: int) -> None:
+    cloud.playbook(OURS, ecs_service_memory_mib=1024 + 1024 * (number % 2), pulsegrid_aws_environment=environment(recorder.url))
 
-    def playbook(self, name: str, **variables: Any) -> list[str]:
-        return ["ansible-playbook", "-i", "inventories/local", name, "-e", json.dumps({**self.variables, **variables})]
 
-    def must(self, command: list[str]) -> None:
-        print(f"$ {' '.join(command[:4])}", flush=True)
-        done = subprocess.run(command, cwd=CHECKOUT, env=self.environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command[:4])} failed: {done.stdout[-3000:]}{done.stderr[-1000:]}")
+def peer(_cloud: Cloud, recorder: Recorder, number: int) -> None:
+    line = [PLACE / "peers/bin/ecs", "deploy", NAME, NAME, "-e", "app", "BENCH", str(number)]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    subprocess.run(line, env=kept | environment(recorder.url), check=True, stdout=subprocess.DEVNULL)
 
-    @contextmanager
-    def provisioned(self) -> Iterator[dict[str, str]]:
-        """A local cloud of its own, with the environment pulsegrid-local in it and the sample's backend in ECR and running."""
-        self.must(self.playbook("playbooks/local_down.yml"))
-        try:
-            self.must(self.playbook("playbooks/local_up.yml"))
-            self.must(self.playbook("site.yml"))
-            self.must(self.playbook("deploy_backend.yml"))
-            yield json.loads((CLOUD / "outputs" / "pulsegrid-local.json").read_text(encoding="utf-8"))["service"]
-        finally:
-            self.must(self.playbook("playbooks/local_down.yml"))
 
-    def measure(self) -> dict[str, list[Rollout]]:
-        found: dict[str, list[Rollout]] = {tool: [] for tool in COMMANDS}
-        with self.provisioned() as service, Recorder(self.port) as recorder:
-            environment = {**self.credentials, "AWS_ENDPOINT_URL": recorder.url}
-            for number in range(RUNS):
-                for tool in COMMANDS:
-                    value = f"{os.getpid()}-{number}-{tool.replace(' ', '-')}"
-                    if tool == PEER:
-                        own = environment
-                        command = [str(PLACE / "ecs-deploy/bin/ecs"), "deploy", service["cluster_name"], service["service_name"], "-e", "app", "BENCH", value]
-                    else:
-                        # Ansible says when a task begins, and not when it has a result.
-                        own = {"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "true"}
-                        changed = f"{{{{ pulsegrid_backend_env | combine({{'BENCH': '{value}'}}) }}}}"
-                        variables = {"pulsegrid_aws_environment": environment, "ecs_service_environment": changed}
-                        command = self.playbook("deploy_backend.yml", **variables, **({"ecs_service_lock": {}} if tool == UNLOCKED else {}))
-                    run = self.run(tool, command, recorder, own)
-                    found[tool].append(run)
-                    print(f"rollout, {tool}: {run.seconds_to_update:.2f} s to UpdateService, {len(run.calls)} calls", flush=True)
-        return found
-
-    def run(self, tool: str, command: list[str], recorder: Recorder, environment: dict[str, str]) -> Rollout:
-        recorder.requests = requests = Noted()
+def rollout(run: Any, cloud: Cloud, number: int) -> Rollout:
+    with Recorder(cloud.port) as recorder:
         began = time.monotonic()
-        lines: list[tuple[float, str]] = []
-        with subprocess.Popen(
-            command, cwd=CHECKOUT, env={**self.environment, **environment}, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        ) as process:
-            assert process.stdout
-            for line in process.stdout:
-                lines.append((time.monotonic(), line))
-        ended = time.monotonic()
-        if process.returncode:
-            raise SystemExit(f"{tool} failed: {''.join(line for _when, line in lines)[-3000:]}")
-        calls = [str(request.operation) for request in requests]
-        reads = [is_read(request.operation) for request in requests]
-        first, last = (0.0, ended) if tool == PEER else task_of(lines, ended)
-        own = [number for number, when in enumerate(requests.times) if first <= when <= last]
-        return Rollout(
-            requests.times[calls.index(UPDATE)] - began,
-            ended - began,
-            besides_polling([calls[number] for number in own], [reads[number] for number in own]),
-            besides_polling(calls, reads),
+        run(cloud, recorder, number)
+    calls = recorder.calls
+    at = calls.index(UPDATE)
+    # The module's calls begin with the first of ECS; what comes before finds the environment and verifies.
+    first = next(number for number, call in enumerate(calls) if call.startswith("ecs:"))
+    written = [str(request.operation) for request in recorder.requests[at + 1 :] if not is_read(request.operation)]
+    besides_polling = calls[first : at + 1] + written
+    lock = [call for call in besides_polling if call.startswith("s3:")]
+    return Rollout(recorder.times[at] - began, [call for call in besides_polling if call not in lock], lock, at + 1)
+
+
+def measure() -> tuple[dict[str, list[Rollout]], list[float]]:
+    """The rollouts of both in turn, and the seconds of deploys that have nothing to change."""
+    state = PLACE / "cloud"
+    cloud = Cloud(free_port())
+    cloud.variables = {"local_cloud_dir": str(state), "local_cloud_port": cloud.port, "local_cloud_rds_base_port": free_port()}
+    found: dict[str, list[Rollout]] = {OURS: [], PEER: []}
+    try:
+        for playbook in ("playbooks/local_up.yml", "site.yml", OURS):
+            cloud.playbook(playbook)
+        unchanged = [cloud.playbook(OURS).seconds for _number in range(RUNS)]
+        for number in range(RUNS):
+            for name, run in ((OURS, ours), (PEER, peer)):
+                found[name].append(rollout(run, cloud, number))
+                print(f"{name}: UpdateService after {found[name][-1].seconds:.2f} s, {found[name][-1].calls}", flush=True)
+    finally:
+        cloud.playbook("playbooks/local_down.yml")
+    return found, unchanged
+
+
+def bounds(found: dict[str, list[Rollout]], unchanged: list[float]) -> list[tuple[str, str, bool]]:
+    calls = {name: max(len(run.calls) for run in runs) for name, runs in found.items()}
+    seconds = {name: statistics.median(run.seconds for run in runs) for name, runs in found.items()}
+    return [
+        ("Rollout: at most 6 API calls besides polling", f"{calls[OURS]}; {PEER} {calls[PEER]}", calls[OURS] <= 6),
+        ("Rollout: UpdateService within 3 s of the playbook's start", f"{seconds[OURS]:.2f} s; {PEER} {seconds[PEER]:.2f} s", seconds[OURS] < 3),
+        ("A deploy that has nothing to change: under 5 s", f"{statistics.median(unchanged):.2f} s", statistics.median(unchanged) < 5),
+    ]
+
+
+def document(found: dict[str, list[Rollout]], unchanged: list[float]) -> list[str]:
+    lines = [
+        "## Rollout",
+        "",
+        "On a local cloud, the image in ECR; a recorder between it and the tools tells what is called when. A deploy with `deploy_backend.yml` finds the",
+        "environment, verifies that the release can run, and takes the lock before it calls UpdateService; ecs-deploy does none of that.",
+        "",
+        "| tool | command | UpdateService after, median | from - to | calls besides polling | and for the lock | all calls until then |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, runs in found.items():
+        seconds = [run.seconds for run in runs]
+        last = runs[-1]
+        lines.append(
+            f"| {name} | `{COMMANDS[name]}` | {statistics.median(seconds):.2f} s | {min(seconds):.2f} - {max(seconds):.2f} s | {len(last.calls)}"
+            f" | {len(last.lock)} | {last.all_calls} |"
         )
-
-
-def task_of(lines: list[tuple[float, str]], ended: float) -> tuple[float, float]:
-    """When the task that runs the module ecs_service began and ended."""
-    starts = [(when, line) for when, line in lines if line.startswith(("TASK [", "PLAY RECAP"))]
-    number = next(number for number, (_when, line) in enumerate(starts) if TASK.match(line))
-    return starts[number][0], starts[number + 1][0] if number + 1 < len(starts) else ended
-
-
-if __name__ == "__main__":
-    print(json.dumps({tool: [vars(run) for run in runs] for tool, runs in Rollouts().measure().items()}, indent=1), file=sys.stdout)
+    lines += [
+        "",
+        *(f"- {name} calls {', '.join(call.partition(':')[2] for call in runs[-1].calls)}." for name, runs in found.items()),
+        f"- A deploy that has nothing to change takes {statistics.median(unchanged):.2f} s, the median of {len(unchanged)} runs of {min(unchanged):.2f} -"
+        f" {max(unchanged):.2f} s.",
+    ]
+    return lines

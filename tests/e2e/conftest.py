@@ -6,13 +6,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,35 @@ def backend(provisioned: Cloud) -> Cloud:
 def application(backend: Cloud) -> Cloud:
     backend.playbook("deploy_frontend.yml")
     return backend
+
+
+def aws_environment(endpoint: str) -> dict[str, str]:
+    """What a playbook is told so that its AWS calls go there."""
+    return {
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_PROFILE": "local",
+        **{name: str(CHECKOUT / "inventories/local/aws.cfg") for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")},
+    }
+
+
+def descendants(pid: int) -> set[int]:
+    children: dict[int, list[int]] = {}
+    for line in subprocess.run(["ps", "-eo", "ppid=,pid="], capture_output=True, text=True, check=True).stdout.splitlines():
+        parent, child = map(int, line.split())
+        children.setdefault(parent, []).append(child)
+    found, new = set(), {pid}
+    while new:
+        found |= new
+        new = {child for parent in new for child in children.get(parent, [])} - found
+    return found
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """End a run and all that it started as a machine does that is turned off."""
+    for pid in descendants(process.pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def until(condition: Any, what: str, seconds: float = READY_SECONDS) -> Any:

@@ -20,19 +20,13 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from .conftest import CHECKOUT, STATE, Cloud, Run, running_version, steady_requests, until
+from .conftest import CHECKOUT, STATE, Cloud, Run, aws_environment, running_version, steady_requests, until
 from .recorder import Recorder
 
 
 def recorded(cloud: Cloud, playbook: str, *arguments: str) -> tuple[Run, Recorder]:
     with Recorder(cloud.port) as recorder:
-        environment = {
-            "AWS_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL": recorder.url,
-            "AWS_PROFILE": "local",
-            **{name: str(CHECKOUT / "inventories/local/aws.cfg") for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")},
-        }
-        run = cloud.playbook(playbook, *arguments, pulsegrid_aws_environment=environment)
+        run = cloud.playbook(playbook, *arguments, pulsegrid_aws_environment=aws_environment(recorder.url))
     assert set(recorder.actions()) - policies.deployed() == set(), "docs/deployment-policy-*.json allows less than the playbook calls"
     return run, recorder
 

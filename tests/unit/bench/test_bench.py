@@ -55,14 +55,7 @@ def test_a_build_is_the_same_again_and_has_as_many_changes_as_were_asked_for(tmp
     assert len(files[2].items() - files[0].items()) == 5
 
 
-def test_calls_besides_polling_are_those_up_to_the_update_and_changes_after_it() -> None:
-    calls = ["ecs:DescribeServices", rollout.UPDATE, "ecs:DescribeServices", "ecs:TagResource"]
-
-    assert rollout.besides_polling(calls, [True, False, True, False]) == ["ecs:DescribeServices", rollout.UPDATE, "ecs:TagResource"]
-
-
-def test_the_document_says_which_bounds_do_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "versions", lambda: ["a machine"])
+def test_the_document_says_which_bounds_do_not_hold() -> None:
     found = {
         (delay, situation, tool): [] if delay and tool == bench.ONE_BY_ONE else [bench.Run(2.0 if tool == bench.OURS else 1.5, 1.0, 100, 3)]
         for delay, situations in bench.DELAYS.items()
@@ -70,9 +63,11 @@ def test_the_document_says_which_bounds_do_not_hold(monkeypatch: pytest.MonkeyPa
         for tool in bench.COMMANDS
     }
     many = dict.fromkeys(("first", "unchanged"), bench.Run(9.0, 9.0, 149, 3))
-    rolled = [rollout.Rollout(2.5, 9.0, ["ecs:DescribeServices", rollout.UPDATE], ["sts:GetCallerIdentity", "ecs:DescribeServices", rollout.UPDATE])]
-    text = bench.document(found, many, {"Python": [0.02]}, dict.fromkeys(rollout.COMMANDS, rolled), 0.1)
+    rolled = dict.fromkeys((rollout.OURS, rollout.PEER), [rollout.Rollout(2.5, ["ecs:DescribeServices", rollout.UPDATE], [], 9)])
+    held = [*rollout.bounds(rolled, [5.5]), *bench.bounds(found, many)]
+    text = bench.document(found, many, {"Python": [0.02]}, rollout.document(rolled, [5.5]), held, ["a machine"])
 
     assert "| First upload, 40 ms: no slower than the fastest peer | 2.00 s; s5cmd 1.50 s | **no** |" in text
-    assert "| Rollout: under 3 s from the start of the playbook to UpdateService | 2.50 s | yes |" in text
+    assert "| A deploy that has nothing to change: under 5 s | 5.50 s | **no** |" in text
+    assert "| Rollout: at most 6 API calls besides polling | 2; ecs-deploy 2 | yes |" in text
     assert "one request after the other takes" in text

@@ -1,7 +1,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """One ECS service, its tasks, load balancer and log, with a clock that only sleeping moves. What a task does is in its image's name:
 good, crash, late (crashes after 20 s), oom (takes too much memory), pull (cannot be pulled), secret (has one that is not there), unhealthy (answers the load
-balancer's check with 500), port (listens on another), ill (fails its container's check), stuck (never starts)."""
+balancer's check with 500), gone (is stopped for that before it is seen), port (listens on another), ill (fails its container's check), stuck (never starts)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 ARN = "arn:aws:ecs:eu-central-1:123456789012"
 READING = ("describe", "list", "get")
+TARGET_GROUP = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop/1"
 POLLING = ("describe_services", "list_tasks", "describe_tasks", "describe_target_health")
 LATE_SECONDS = 20
 # image: stopped reason, stop code, exit code and the container's own reason
@@ -27,6 +28,7 @@ ENDS: dict[str, tuple[str, str, int | None, str]] = {
         None,
         "",
     ),
+    "gone": (f"Task failed ELB health checks in (target-group {TARGET_GROUP})", "ServiceSchedulerInitiated", 137, ""),
 }
 # image: what the load balancer finds
 TARGETS = {
@@ -166,6 +168,9 @@ class FakeEcs:
 
     def end(self, task: dict[str, Any], doing: str) -> None:
         reason, code, exit_code, why = ENDS.get(doing, ENDS["pull"])
+        if doing == "gone":
+            found = f"is unhealthy in (target-group {TARGET_GROUP}) due to (reason Health checks failed with these codes: [500])."
+            self.service["events"].insert(0, {"createdAt": self.date, "message": f"(service shop) (port 8080) {found}"})
         task["containers"] = [{"name": "app"} | ({"exitCode": exit_code} if exit_code is not None else {}) | ({"reason": why} if why else {})]
         self.stop(task, reason.format(task=task["taskArn"].split("/")[-1]), code)
 

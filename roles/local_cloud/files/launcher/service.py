@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 
@@ -140,6 +141,29 @@ def unhealthy_tasks_make_room_first(upstream):
     return reconcile_service_tasks
 
 
+@mend("services.ecs:_update_service", "bde69c11b50d")
+def an_update_drains_nothing_yet(upstream):
+    """Every update says that a task is being drained, also of a service that has none."""
+
+    def update_service(data):
+        answer = upstream(data)
+        for svc in list(ecs._services.values()):
+            svc["events"] = [event for event in svc.get("events", []) if "has begun draining connections on 1 tasks" not in event["message"]]
+        return answer
+
+    return update_service
+
+
+@mend("services.ecs:_fail_task_start", "10551bfd5ded")
+def an_image_that_cannot_be_pulled_says_so_plainly(upstream):
+    """The reason is Docker's, with the URL of its API around it."""
+
+    def fail_task_start(task, docker_client, reason):
+        upstream(task, docker_client, re.sub(r'\d+ Client Error for \S+: [^"]*\("(.*)"\)', r"\1", reason))
+
+    return fail_task_start
+
+
 def end_unhealthy_tasks(svc, svc_key):
     """The service scheduler replaces a task that the load balancer finds unhealthy once its grace period is over. MiniStack's does not look."""
     grace = int(svc.get("healthCheckGracePeriodSeconds") or 0)
@@ -149,7 +173,7 @@ def end_unhealthy_tasks(svc, svc_key):
                 if target.state != "unhealthy" or time.monotonic() - target.since < grace:
                     continue
                 reason = f"Task failed ELB health checks in (target-group {group['TargetGroupArn']})"
-                say(svc, f"(task {task['taskArn'].rsplit('/', 1)[-1]}) failed ELB health checks: {target.description}.")
+                say(svc, f"(port {group.get('Port')}) is unhealthy in (target-group {group['TargetGroupArn']}) due to (reason {target.description}).")
                 if ecs._mark_task_stopped(task["taskArn"], task, reason, "ServiceSchedulerInitiated"):
                     ecs._cleanup_task_resources(task, ecs._get_docker())
                     ecs._record_service_task_failure(task)
