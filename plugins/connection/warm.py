@@ -10,17 +10,24 @@ description:
   - Does what P(ansible.builtin.local#connection) does, with the same result. A module that goes to Python's standard input (pipelining), as modules of
     C(amazon.aws) do, runs in a fork of a process that has boto3, C(ansible.module_utils) and the service models in use already loaded. What starting Python
     and importing them costs, is paid once in a run.
-  - The process belongs to one run of C(ansible-playbook), user and Python interpreter. It is started beside the first task, which like all others until it is
-    ready runs as usual; it listens on a socket in the run's own temporary directory, which its owner alone can reach, and ends with the run, however that ends.
+  - The process belongs to one run of C(ansible-playbook), user and Python interpreter. It starts beside the first task, even one that never connects,
+    where C(ansible_python_interpreter) is known by then. A task that comes before it is ready waits for it, half a second as a rule and ten at most. It listens
+    on a socket in the run's own temporary directory, which its owner alone can reach, and ends with the run, however that ends.
+  - While nothing is asked of it, it reads the models of the AWS services that this collection uses.
   - Each task has a fork of its own, with the working directory, the file mode mask and the environment that it would have had, so that nothing of one task
     reaches another.
-  - Modules that the process has loaded are used only where the task brings the same ones, byte by byte.
+  - Modules that the process has loaded are used only where the task brings the same ones; size and checksum say so.
+  - Ansible packs a module with all that it imports, which takes a third of a second, in each run anew. What it has packed is kept in C(pulsegrid.aws.payloads)
+    below C(ANSIBLE_HOME), about 0.2 MiB a module, and used by later runs where Ansible would pack the same. Every byte of every source, Ansible, Python and the
+    places where it looks are compared. Arguments are not in it. The directory is this user's alone; where others could write to it or above, nothing is kept.
+    Neither are modules without a fully qualified name, nor any where there are C(module_utils) directories of one's own. It can be deleted at any time.
   - Whatever it cannot do runs as P(ansible.builtin.local#connection) would run it, which C(-vvv) says; another interpreter than Python, C(become), tasks in
     the background (C(async)), tasks without pipelining (C(ANSIBLE_KEEP_REMOTE_FILES)), C(PYTHON*), C(LD_*) and locale variables in a task's environment, and
     systems other than Linux are among that.
   - A task whose worker ends before it (its C(timeout)) runs on, as with P(ansible.builtin.local#connection), at most until the run ends.
 notes:
-  - It takes effect with pipelining alone (C(pipelining = true) in C(ansible.cfg), or C(ANSIBLE_PIPELINING=true)).
+  - The process takes effect with pipelining alone (C(pipelining = true) in C(ansible.cfg), or C(ANSIBLE_PIPELINING=true)).
+  - The process takes about 100 MiB, of which its forks share what they do not change.
 options:
   become_success_timeout:
     description: As in P(ansible.builtin.local#connection).
@@ -50,17 +57,23 @@ import shlex
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import ansible.constants as C
 from ansible.plugins.connection.local import Connection as LocalConnection
+from ansible.template import Templar
 from ansible.utils.display import Display
+from ansible_collections.pulsegrid.aws.plugins.plugin_utils import payloads
 
 display = Display()
 
 SERVER = Path(__file__).parents[1] / "plugin_utils" / "warm_server.py"
 # What these change, an interpreter reads before its first line.
 AT_THE_START = ("PYTHON", "LD_", "GLIBC_", "MALLOC_", "LC_", "LANG")
+# It starts in half a second, and a task that waits for it is done before one that loads all of that itself. Later means that something is wrong with it.
+READY_SECONDS = 10
 
 
 class Cold(Exception):
@@ -70,6 +83,30 @@ class Cold(Exception):
 class Connection(LocalConnection):
     # Ansible looks for it: tasks run in the playbook's directory, and the controller is not rebooted.
     transport = "local"
+
+    action = ""
+
+    def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
+        """The task is known from here on; Ansible makes its module after that."""
+        super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
+        self.action = str((task_keys or {}).get("action") or self.action)
+        if payloads.bring(self.action):
+            display.vvv(f"WARM: {self.action} as an earlier run packed it", host=self._play_context.remote_addr)
+
+    def close(self) -> None:
+        payloads.keep(self.action)
+        super().close()
+
+    def update_vars(self, variables: dict[str, Any]) -> None:
+        """Every task begins with it, those too that never connect: the process starts beside the first."""
+        super().update_vars(variables)
+        given = variables.get("ansible_python_interpreter")
+        if given and self.get_option("pipelining") and not (self.become or C.DEFAULT_KEEP_REMOTE_FILES or variables.get("ansible_delegated_vars")):
+            # Whatever is wrong with the interpreter, a task that needs it says so.
+            with contextlib.suppress(Exception):
+                python = usable(str(Templar(loader=None, variables=variables).template(given)))
+                if not socket_of(python).exists():
+                    start(python, socket_of(python))
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         try:
@@ -101,36 +138,58 @@ def interpreter_alone(cmd: str) -> tuple[str, dict[str, str]]:
     again = " ".join([*(f"{name}={shlex.quote(value)}" for name, _unused, value in pairs), python])
     if dash_c != "-c" or Path(shell).name not in {"sh", "bash", "dash"} or again != command or not all(name.isidentifier() for name, _unused, _unused in pairs):
         raise Cold("the command is more than an interpreter")
-    if not (os.path.isabs(python) and Path(python).name.startswith("python") and os.access(python, os.X_OK)):
-        raise Cold(f"{python} is no path of a Python interpreter")
     if early := [name for name, _unused, _unused in pairs if name.startswith(AT_THE_START)]:
         raise Cold(f"{early[0]} is read when an interpreter starts")
-    return python, {name: value for name, _unused, value in pairs}
+    return usable(python), {name: value for name, _unused, value in pairs}
+
+
+def usable(python: str) -> str:
+    if not (os.path.isabs(python) and Path(python).name.startswith("python") and os.access(python, os.X_OK)):
+        raise Cold(f"{python} is no path of a Python interpreter")
+    if not hasattr(os, "pidfd_open"):
+        raise Cold("this system has no pidfd_open")
+    return python
+
+
+def socket_of(python: str) -> Path:
+    """The socket of this run's process, in a directory of this run alone, mode 0700, which ansible-playbook removes at its end."""
+    name = hashlib.sha256(f"{python}:{os.getuid()}".encode()).hexdigest()[:12]
+    return Path(C.DEFAULT_LOCAL_TMP) / f"warm-{name}"
+
+
+@contextlib.contextmanager
+def at(path: Path) -> Iterator[str]:
+    """The path by way of a descriptor: a socket's may have 107 bytes only."""
+    directory = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)
 
 
 def connect(python: str) -> socket.socket:
-    """A connection to this run's process; where there is none yet, it is started for later tasks."""
-    if not hasattr(os, "pidfd_open"):
-        raise Cold("this system has no pidfd_open")
-    name = hashlib.sha256(f"{python}:{os.getuid()}".encode()).hexdigest()[:12]
-    # A directory of this run alone, mode 0700, which ansible-playbook removes at its end
-    path = Path(C.DEFAULT_LOCAL_TMP) / f"warm-{name}"
+    """A connection to this run's process, which is started where there is none."""
+    path = socket_of(python)
+    if not path.exists():
+        start(python, path)
     server = socket.socket(socket.AF_UNIX)
     try:
-        # By way of a descriptor: a socket's path may have 107 bytes only.
-        directory = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
-        try:
-            server.connect(f"/proc/self/fd/{directory}/{path.name}")
-        finally:
-            os.close(directory)
-        return server
-    except (FileNotFoundError, ConnectionRefusedError):
+        with at(path) as address:
+            server.connect(address)
+        server.settimeout(READY_SECONDS)
+        ready = server.recv(1)
+        server.settimeout(None)
+    except TimeoutError:
         server.close()
+        path.unlink(missing_ok=True)  # It ends when it sees that, and no other task waits for it.
+        raise Cold(f"it was not ready within {READY_SECONDS} seconds") from None
     except OSError as error:
         server.close()
         raise Cold(f"it is not reached: {error}") from None
-    start(python, path)
-    raise Cold("it is not ready yet")
+    if not ready:
+        server.close()
+        raise Cold("it has ended")
+    return server
 
 
 def start(python: str, path: Path) -> None:
@@ -139,10 +198,16 @@ def start(python: str, path: Path) -> None:
     except OSError:
         return  # another task has started it
     run_of = multiprocessing.parent_process()
-    with contextlib.suppress(OSError):
+    unfinished = path.with_suffix(".unfinished")
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as listener:
+        with at(unfinished) as address:
+            listener.bind(address)
+        os.chmod(unfinished, 0o600)
+        listener.listen(128)
+        os.rename(unfinished, path)
         subprocess.Popen(
             [python, "-B", str(SERVER), str(path), str(run_of.pid if run_of else os.getpid()), *amazon_aws()],
-            stdin=subprocess.DEVNULL,
+            stdin=listener,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

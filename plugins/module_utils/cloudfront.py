@@ -15,7 +15,7 @@ except ImportError:
 
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource
 
-__all__ = ["CloudFrontResource", "to_api"]
+__all__ = ["CloudFrontResource", "find_distribution", "to_api"]
 
 STALE = ("PreconditionFailed", "InvalidIfMatchVersion")
 TRIES = 3
@@ -34,6 +34,19 @@ def to_api(shape: Any, value: Any) -> Any:
     if shape.type_name == "list":
         return [to_api(shape.member, item) for item in value]
     return value
+
+
+def find_distribution(name: str, comment: str, ask: Callable[..., dict[str, Any]]) -> dict[str, Any] | None:
+    """The distribution whose caller reference has the name; those with the comment are looked at first, since a list does not tell references.
+
+    ask(operation, **arguments) answers with all pages, or with nothing where a distribution is gone.
+    """
+    summaries = ask("list_distributions").get("DistributionList", {}).get("Items") or []
+    for summary in sorted(summaries, key=lambda item: item["Comment"] != comment):
+        distribution = ask("get_distribution", Id=summary["Id"]).get("Distribution")
+        if distribution and distribution["DistributionConfig"]["CallerReference"].rpartition("/")[0] == name:
+            return distribution
+    return None
 
 
 class CloudFrontResource(Resource):

@@ -17,17 +17,11 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from types import FrameType, TracebackType
 from typing import Any
 
-try:
-    import botocore.exceptions
-except ImportError:
-    pass  # AnsibleAWSModule reports the missing library
-
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.pulsegrid.aws.plugins.module_utils.lazy_aws_module import errors
 from ansible_collections.pulsegrid.aws.plugins.module_utils.progress import Progress
 
 LOCK_OPTIONS = {
@@ -90,6 +84,8 @@ class LockObject:
 
     @cached_property
     def client(self) -> Any:
+        from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+
         # S3 answers so when two write at the same moment, to both of them if need be.
         retry = AWSRetry.jittered_backoff(retries=8, catch_extra_error_codes=["ConditionalRequestConflict"])
         return self.module.client("s3", retry_decorator=retry)
@@ -100,15 +96,17 @@ class LockObject:
         body = json.dumps(content, sort_keys=True).encode()
         try:
             return self.client.put_object(aws_retry=True, **self.where, Body=body, ContentType="application/json", **condition)["ETag"]
-        except botocore.exceptions.ClientError as error:
+        except errors.ClientError as error:
             if error.response["Error"]["Code"] in ("PreconditionFailed", "NoSuchKey"):
                 return None
             raise
 
     def read(self) -> Held | None:
+        from email.utils import parsedate_to_datetime
+
         try:
             answer = self.client.get_object(aws_retry=True, **self.where)
-        except botocore.exceptions.ClientError as error:
+        except errors.ClientError as error:
             if error.response["Error"]["Code"] == "NoSuchKey":
                 return None
             raise
@@ -127,7 +125,7 @@ class LockObject:
         """Remove the one with the ETag; False where it is gone, or another is in its place."""
         try:
             self.client.delete_object(aws_retry=True, **self.where, IfMatch=etag)
-        except botocore.exceptions.ClientError as error:
+        except errors.ClientError as error:
             if error.response["Error"]["Code"] in ("PreconditionFailed", "NoSuchKey"):
                 return False
             raise
@@ -203,7 +201,7 @@ class DeployLock:
         while True:
             try:
                 held = self.attempt()
-            except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            except (errors.ClientError, errors.BotoCoreError) as error:
                 self.fail(error)
             if self.held:
                 return
@@ -244,7 +242,7 @@ class DeployLock:
                 self.etag = held.etag
             if self.etag and not self.object.remove(self.etag):
                 self.say_again(f"The deploy lock {self.object.uri} expired meanwhile: another has taken it, or it was removed.")
-        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        except (errors.ClientError, errors.BotoCoreError) as error:
             seconds = self.options["expires_seconds"]
             self.say_again(
                 f"The deploy lock {self.object.uri} could not be removed; it expires {seconds} s after it was taken, or unlock.yml removes it: {error}"
@@ -258,7 +256,7 @@ class DeployLock:
     def warn_if_held(self) -> None:
         try:
             held = self.object.read()
-        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        except (errors.ClientError, errors.BotoCoreError) as error:
             if getattr(error, "response", {}).get("Error", {}).get("Code") != "NoSuchBucket":
                 self.fail(error)
             return

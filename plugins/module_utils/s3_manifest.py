@@ -19,23 +19,16 @@ files: what was uploaded: digest of headers and content, and the releases that h
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-try:
-    import botocore.exceptions
-except ImportError:
-    pass  # AnsibleAWSModule reports the missing library
-
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.pulsegrid.aws.plugins.module_utils.s3_bucket import Bucket
 
 VERSION = 2
 END = "}}"
-# Codes of S3 for a manifest that is not there, or no longer
-MISSING = ("NoSuchKey", "NoSuchVersion")
+ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Unreadable(Exception):
@@ -66,7 +59,7 @@ class Manifest:
         self.content.readline()
         for line in self.content:
             if (text := line.strip()) != END.encode():
-                ((path, values),) = json.loads(b"{" + text.rstrip(b",") + b"}").items()
+                ((path, values),) = json.loads(f"{{{text.rstrip(b',').decode()}}}").items()
                 yield path, Entry(*values)
 
 
@@ -75,17 +68,12 @@ def known_version(version_id: str | None) -> str:
     return "" if version_id in (None, "null") else version_id
 
 
-@AWSRetry.jittered_backoff()
-def fetch(client: Any, bucket: str, key: str, version: str = "") -> Manifest | None:
+def fetch(bucket: Bucket, key: str, version: str = "") -> Manifest | None:
     """The manifest, or a version of it; None where there is none."""
-    try:
-        answer = client.get_object(Bucket=bucket, Key=key, **({"VersionId": version} if version else {}))
-    except botocore.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] in MISSING:
-            return None
-        raise
     content = tempfile.TemporaryFile()  # noqa: SIM115  it is open as long as the manifest
-    shutil.copyfileobj(answer["Body"], content)
+    version_id = bucket.read(key, version, content)
+    if version_id is None:
+        return None
     try:
         content.seek(-min(8, content.tell()), 2)
         if content.read().strip()[-len(END) :] != END.encode():
@@ -98,11 +86,11 @@ def fetch(client: Any, bucket: str, key: str, version: str = "") -> Manifest | N
     except (ValueError, KeyError, TypeError) as error:
         raise Unreadable(str(error)) from error
     for release in manifest.releases[:1]:
-        release["manifest"] = known_version(answer.get("VersionId"))
+        release["manifest"] = known_version(version_id)
     return manifest
 
 
-def store(client: Any, bucket: str, key: str, manifest: Manifest, entries: Iterable[tuple[str, Entry]]) -> None:
+def store(bucket: Bucket, key: str, manifest: Manifest, entries: Iterable[tuple[str, Entry]]) -> None:
     """Write the manifest with these files, which are sorted by path."""
     releases = [{**release, "manifest": release["manifest"] if number else ""} for number, release in enumerate(manifest.releases)]
     header = {"version": VERSION, "releases": releases, "invalidate": manifest.invalidate, "restoring": manifest.restoring}
@@ -111,16 +99,10 @@ def store(client: Any, bucket: str, key: str, manifest: Manifest, entries: Itera
         separator = "\n"
         for path, entry in entries:
             values = [entry.digest, entry.etag, entry.version, entry.used_by, *([] if entry.begun_size is None else [entry.begun_size])]
-            body.write(f"{separator}{json.dumps(path)}: {json.dumps(values, separators=(',', ':'))}".encode())
+            body.write(f"{separator}{ENCODE(path)}: {ENCODE(values)}".encode())
             separator = ",\n"
         body.write(f"\n{END}\n".encode())
-        _put(client, body, Bucket=bucket, Key=key, ContentType="application/json", CacheControl="no-store")
-
-
-@AWSRetry.jittered_backoff()
-def _put(client: Any, body: Any, **arguments: str) -> None:
-    body.seek(0)
-    client.put_object(Body=body, **arguments)
+        bucket.write(key, body, {"ContentType": "application/json", "CacheControl": "no-store"})
 
 
 def previous(releases: list[dict[str, Any]]) -> dict[str, Any] | None:

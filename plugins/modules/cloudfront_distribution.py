@@ -336,7 +336,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pulsegrid.aws.plugins.module_utils.cloudfront import CloudFrontResource, to_api
+from ansible_collections.pulsegrid.aws.plugins.module_utils.cloudfront import CloudFrontResource, find_distribution, to_api
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import TAG_OPTIONS, ansible_dict_to_boto3_tag_list, boto3_tag_list_to_ansible_dict, differs
 
 CONFIG_OPTIONS = (
@@ -459,12 +459,12 @@ class Distribution(CloudFrontResource):
         return answer and answer["Distribution"]
 
     def _search(self) -> dict[str, Any] | None:
-        comment = self.params["comment"] or self.name
-        for summary in sorted(self.listed("list_distributions", "DistributionList"), key=lambda item: item["Comment"] != comment):
-            distribution = self._get(summary["Id"])
-            if distribution and distribution["DistributionConfig"]["CallerReference"].rpartition("/")[0] == self.name:
-                return distribution
-        return None
+        def ask(operation: str, **arguments: str) -> dict[str, Any]:
+            if operation == "list_distributions":
+                return {"DistributionList": {"Items": list(self.listed(operation, "DistributionList"))}}
+            return self.find(operation, **arguments) or {}
+
+        return find_distribution(self.name, self.params["comment"] or self.name, ask)
 
     def wanted(self, current: dict[str, Any] | None) -> dict[str, Any]:
         missing = [option for option in ("origins", "default_cache_behavior") if not self.params[option]]

@@ -190,11 +190,12 @@ class Check:
     # Asking
 
     def client(self, service: str, region: str = "") -> Any:
-        region = region or self.module.region
-        with self.making_clients:  # sessions of boto3 are not made for several threads
-            if (service, region) not in self.clients:
-                self.clients[service, region] = self.module.client(service, retry_decorator=AWSRetry.jittered_backoff(retries=8), region=region)
-            return self.clients[service, region]
+        key = service, region or self.module.region
+        if key not in self.clients:
+            with self.making_clients:  # sessions of boto3 are not made for several threads
+                if key not in self.clients:
+                    self.clients[key] = self.module.client(service, retry_decorator=AWSRetry.jittered_backoff(retries=8), region=key[1])
+        return self.clients[key]
 
     def ask(self, service: str, operation: str, absent: str = "", region: str = "", **arguments: Any) -> dict[str, Any] | None:
         """The answer; None where AWS says with the code `absent` that there is no such thing."""

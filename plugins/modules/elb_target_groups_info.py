@@ -57,42 +57,28 @@ try:
 except ImportError:
     pass  # AnsibleAWSModule reports the missing library
 
+from functools import partial
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import boto3_tag_list_to_ansible_dict
-
-AT_ONCE = 20  # DescribeTags takes no more
+from ansible_collections.pulsegrid.aws.plugins.module_utils.elb import target_groups_with
 
 
-@AWSRetry.jittered_backoff()
-def all_groups(client: Any) -> list[dict[str, Any]]:
-    return client.get_paginator("describe_target_groups").paginate().build_full_result()["TargetGroups"]
-
-
-def tags_of(client: Any, arns: list[str]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for start in range(0, len(arns), AT_ONCE):
-        answer = client.describe_tags(aws_retry=True, ResourceArns=arns[start : start + AT_ONCE])
-        found |= {it["ResourceArn"]: boto3_tag_list_to_ansible_dict(it["Tags"]) for it in answer["TagDescriptions"]}
-    return found
+@AWSRetry.jittered_backoff(retries=8)
+def answer(client: Any, operation: str, **arguments: Any) -> dict[str, Any]:
+    if client.can_paginate(operation):
+        return client.get_paginator(operation).paginate(**arguments).build_full_result()
+    return getattr(client, operation)(**arguments)
 
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec={"tags": {"type": "dict", "required": True}}, supports_check_mode=True)
-    client = module.client("elbv2", retry_decorator=AWSRetry.jittered_backoff(retries=8))
     try:
-        groups = {it["TargetGroupArn"]: it["TargetGroupName"] for it in all_groups(client)}
-        tags = tags_of(client, list(groups))
+        found = target_groups_with(module.params["tags"], partial(answer, module.client("elbv2")))
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
         module.fail_json_aws(error, msg="Could not find target groups by their tags")
-    found = [
-        {"target_group_name": name, "target_group_arn": arn, "tags": tags.get(arn, {})}
-        for arn, name in groups.items()
-        if module.params["tags"].items() <= tags.get(arn, {}).items()
-    ]
-    module.exit_json(changed=False, target_groups=sorted(found, key=lambda it: it["target_group_name"]))
+    module.exit_json(changed=False, target_groups=found)
 
 
 if __name__ == "__main__":

@@ -115,6 +115,11 @@ attributes:
     description: Predicts the change and changes nothing. A bucket that is not there yet is an empty one.
   diff_mode:
     description: Lists uploads, deletions and invalidated paths.
+notes:
+  - Where the credentials are options or environment variables, as in a pipeline, and nothing else says how to reach AWS (no profile, no configuration file of
+    the AWS CLI, no proxy, no O(aws_config), no C(AWS_*) variable of another kind), files are published without boto3, which takes longer to import than a small
+    change to publish. Everything else, and what S3 does not simply accept, goes by boto3, with the same result.
+  - On Linux the files are read by as many processes as there are processors, at most 8.
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -221,13 +226,11 @@ invalidation_id:
 """
 
 import hashlib
-import mimetypes
 import os
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -238,17 +241,13 @@ from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
-try:
-    import botocore.config
-    import botocore.exceptions
-except ImportError:
-    pass  # AnsibleAWSModule reports the missing library
-
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.pulsegrid.aws.plugins.module_utils import s3_manifest
+from ansible_collections.pulsegrid.aws.plugins.module_utils.ahead import Ahead
 from ansible_collections.pulsegrid.aws.plugins.module_utils.deploy_lock import LOCK_OPTIONS, DeployLock
+from ansible_collections.pulsegrid.aws.plugins.module_utils.lazy_aws_module import LazyAWSModule, errors
+from ansible_collections.pulsegrid.aws.plugins.module_utils.processes import Shared
 from ansible_collections.pulsegrid.aws.plugins.module_utils.progress import PROGRESS_OPTIONS, Progress
+from ansible_collections.pulsegrid.aws.plugins.module_utils.s3_bucket import Bucket, Page
 from ansible_collections.pulsegrid.aws.plugins.module_utils.s3_manifest import Entry, Manifest
 from ansible_collections.pulsegrid.aws.plugins.module_utils.s3_transfer import Uploader
 
@@ -284,6 +283,7 @@ CONTENT_TYPES = {
     ".woff2": "font/woff2",
     ".xml": "text/xml",
 }
+DIGEST_BYTES = 16
 ROOT = "index.html"
 QUOTE = '"'
 PREVIOUS = "previous"
@@ -300,7 +300,7 @@ class File:
 
     path: str
     size: int
-    digest: bytes
+    digest: bytes = b""
     source: str = ""  # the version that is copied, where a release is put back
     stored: str = ""  # ETag and version, where the object is this file
     used_by: int = 0
@@ -333,7 +333,11 @@ def content_type(name: str) -> str:
 
 @cache
 def content_type_of(extension: str) -> str:
-    found = CONTENT_TYPES.get(extension) or mimetypes.MimeTypes().guess_type("x" + extension)[0] or "application/octet-stream"
+    found = CONTENT_TYPES.get(extension)
+    if not found:
+        import mimetypes
+
+        found = mimetypes.MimeTypes().guess_type("x" + extension)[0] or "application/octet-stream"
     return f"{found}; charset=utf-8" if found.startswith("text/") else found
 
 
@@ -343,15 +347,6 @@ def stored(etag: str, version_id: str | None) -> str:
 
 def is_html(path: str) -> bool:
     return path.lower().endswith((".html", ".htm"))
-
-
-def digest(path: str, *headers: str) -> bytes:
-    """Of the headers and the content, in bounded memory."""
-    total = hashlib.sha256("\n".join([*headers, ""]).encode())
-    with open(path, "rb", buffering=0) as content:
-        while chunk := content.read(1 << 20):
-            total.update(chunk)
-    return total.digest()[:16]
 
 
 def served_paths(relative: str) -> list[str]:
@@ -388,10 +383,14 @@ def megabytes(size: float) -> str:
     return f"{size / 1e6:.1f} MB"
 
 
+Listing = Iterator[tuple[str, str, int]]  # path, ETag and size of each object
+Asked = tuple[Ahead[Manifest | None], Listing]
+
+
 class Meter:
     """Says every few seconds how far the transfers are."""
 
-    def __init__(self, module: AnsibleAWSModule, doing: str, files: int, size: int) -> None:
+    def __init__(self, module: LazyAWSModule, doing: str, files: int, size: int) -> None:
         self.progress = Progress(module)
         self.doing, self.files, self.size = doing, files, size
         self.files_done = self.size_done = 0
@@ -409,7 +408,7 @@ class Meter:
 
 
 class Publisher:
-    def __init__(self, module: AnsibleAWSModule) -> None:
+    def __init__(self, module: LazyAWSModule) -> None:
         self.module = module
         self.params = module.params
         for name, least, most in (("releases", 1, 25), ("concurrency", 1, 256), ("max_invalidation_paths", 1, 3000), ("wait_timeout_seconds", 1, 86400)):
@@ -419,7 +418,8 @@ class Publisher:
         self.manifest_key = self.params["manifest_key"]
         self.prefix = self.params["prefix"].rstrip("/") + "/" if self.params["prefix"].strip("/") else ""
         self.index_sha256 = ""
-        self.client = module.client("s3", config=botocore.config.Config(max_pool_connections=self.params["concurrency"]))
+        self.objects = Bucket(module, self.bucket, self.params["concurrency"])
+        self.asked: Asked | None = None
 
     # The local side
 
@@ -427,26 +427,42 @@ class Publisher:
         src = self.params["src"]
         if not os.path.isdir(src):
             self.module.fail_json(msg=f"src is '{src}': that is no directory")
-        found = sorted(os.path.relpath(os.path.join(directory, name), src).replace(os.sep, "/") for directory, _subs, names in os.walk(src) for name in names)
+        found = []
+        for directory, _subs, names in os.walk(src):
+            inside = "" if directory == src else os.path.relpath(directory, src).replace(os.sep, "/") + "/"
+            found += [inside + name for name in names]
         if not found:
             self.module.fail_json(msg=f"src is '{src}': there is no file in it, and an empty site is not published")
-        return [self._local_file(path) for path in found]
+        files = [self._local_file(path) for path in sorted(found)]
+        digests = Shared(len(files), DIGEST_BYTES, lambda number: self._digest(files[number].path))
+        if self.module.check_mode or not self.params["lock"]:
+            self.asked = self.ask()  # while the files are read
+        for file, digest in zip(files, digests.results(), strict=True):
+            file.digest = digest
+        return files
 
     def _local_file(self, path: str) -> File:
-        full = self._full(path)
         try:
             key = self.prefix + path.encode().decode()
         except UnicodeEncodeError:
             self.module.fail_json(msg=f"src has a file {path!r}: a name must be UTF-8, as it is a part of an address")
-        size = os.path.getsize(full)
+        size = os.path.getsize(self._full(path))
         if size > MOST_BYTES:
             self.module.fail_json(msg=f"src has a file {path} of {size} bytes: allowed are {MOST_BYTES} (5 GiB), what S3 takes at once")
         if key == self.manifest_key:
             self.module.fail_json(msg=f"manifest_key is '{key}': src has a file of that key")
         if path == ROOT:
-            with open(full, "rb") as content:
+            with open(self._full(path), "rb") as content:
                 self.index_sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-        return File(path, size, digest(full, content_type(path), self.cache_control(path)))
+        return File(path, size)
+
+    def _digest(self, path: str) -> bytes:
+        """Of the headers and the content, in bounded memory."""
+        total = hashlib.sha256(f"{content_type(path)}\n{self.cache_control(path)}\n".encode())
+        with open(self._full(path), "rb", buffering=0) as content:
+            while chunk := content.read(1 << 20):
+                total.update(chunk)
+        return total.digest()[:DIGEST_BYTES]
 
     def _full(self, path: str) -> str:
         return os.path.join(self.params["src"], path)
@@ -463,32 +479,30 @@ class Publisher:
     def manifest(self, version: str = "") -> Manifest | None:
         """Empty where nothing was published or nobody can read it: then everything is uploaded."""
         try:
-            return s3_manifest.fetch(self.client, self.bucket, self.manifest_key, version)
+            return s3_manifest.fetch(self.objects, self.manifest_key, version)
         except s3_manifest.Unreadable as error:
             if not version:
                 self.module.warn(f"the manifest {self.manifest_key} is not readable ({error}): every file is uploaded, and there is no release to return to")
             return None
 
-    @AWSRetry.jittered_backoff()
-    def _page(self, **marker: str) -> dict[str, Any]:
-        return self.client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, **marker)
+    def ask(self) -> Asked:
+        """For the manifest and the listing at once."""
+        return Ahead(self.manifest), self.listing()
 
-    def listing(self) -> Iterator[tuple[str, str, int]]:
-        """Path, ETag and size of each object, in order."""
-        marker: dict[str, str] = {}
+    def listing(self) -> Listing:
+        """In order"""
+        return self._items(self.objects.pages(self.prefix))
+
+    def _items(self, pages: Iterator[Page]) -> Listing:
         last = ""
-        while True:
-            page = self._page(**marker)
-            for item in page.get("Contents", []):
-                path = item["Key"][len(self.prefix) :]
+        for page in pages:
+            for key, etag, size in page.items:
+                path = key[len(self.prefix) :]
                 if path < last:
                     self.module.fail_json(msg=f"the bucket {self.bucket} lists its objects in no order ({last}, then {path}); is it a directory bucket?")
                 last = path
-                if item["Key"] != self.manifest_key:
-                    yield path, item["ETag"].strip(QUOTE), item["Size"]
-            if not page.get("IsTruncated"):
-                return
-            marker = {"ContinuationToken": page["NextContinuationToken"]}
+                if key != self.manifest_key:
+                    yield path, etag, size
 
     # What is to be done
 
@@ -511,12 +525,12 @@ class Publisher:
         }
 
     def plan_publication(self, files: list[File]) -> Plan:
-        manifest, listing = Manifest(), iter(())
+        manifest = Manifest()
+        (asked, listing), self.asked = self.asked or self.ask(), None
         try:
-            manifest = self.manifest() or manifest
-            listing = self.listing()
+            manifest = asked.result() or manifest
             return self.compare(files, manifest, self.with_new(manifest, self.release_of(manifest, files)), listing)
-        except botocore.exceptions.ClientError as error:
+        except errors.ClientError as error:
             if self.module.check_mode and error.response["Error"]["Code"] == "NoSuchBucket":
                 return self.compare(files, manifest, self.with_new(manifest, self.release_of(manifest, files)), iter(()))
             raise
@@ -527,7 +541,7 @@ class Publisher:
             return manifest.releases[: self.params["releases"]]
         return [new, *(release for release in manifest.releases if release["id"] != new["id"])][: self.params["releases"]]
 
-    def compare(self, files: list[File], manifest: Manifest, releases: list[dict[str, Any]], listing: Iterator[tuple[str, str, int]]) -> Plan:
+    def compare(self, files: list[File], manifest: Manifest, releases: list[dict[str, Any]], listing: Listing) -> Plan:
         """Files, manifest and listing are sorted by path: one pass over all three."""
         plan = Plan(files, releases, manifest)
         place = {release["id"]: number for number, release in enumerate(releases)}
@@ -642,6 +656,8 @@ class Publisher:
 
     def require_sources(self, target: dict[str, Any], files: list[File]) -> None:
         """Before anything is changed"""
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(self.params["concurrency"]) as pool:
             gone = [file.path for file, there in zip(files, pool.map(self._has_source, files), strict=True) if not there]
         if gone:
@@ -651,17 +667,18 @@ class Publisher:
                 missing=gone[:LISTED],
             )
 
-    @AWSRetry.jittered_backoff()
     def _has_source(self, file: File) -> bool:
         if not file.source:
             return False
+        key = self.prefix + file.path
         try:
-            file.size = self.client.head_object(Bucket=self.bucket, Key=self.prefix + file.path, VersionId=file.source)["ContentLength"]
-        except botocore.exceptions.ClientError as error:
+            there = self.objects.by_boto3(lambda client: client.head_object(Bucket=self.bucket, Key=key, VersionId=file.source))
+        except errors.ClientError as error:
             # A HEAD has no body, so no code but the status; 400 is a version id that this bucket never gave.
             if error.response["Error"]["Code"] in ("404", "400", "NoSuchVersion"):
                 return False
             raise
+        file.size = there["ContentLength"]
         return True
 
     # The changes
@@ -679,7 +696,7 @@ class Publisher:
         invalidation_id = self.invalidate(plan.paths) if plan.paths and self.params["distribution_id"] else None
         outstanding = plan.paths if self.params["distribution_id"] and not invalidation_id else []
         entries = merge(((file.path, file.entry) for file in plan.files), plan.kept, key=itemgetter(0))
-        s3_manifest.store(self.client, self.bucket, self.manifest_key, Manifest(plan.releases, outstanding), entries)
+        s3_manifest.store(self.objects, self.manifest_key, Manifest(plan.releases, outstanding), entries)
         return invalidation_id
 
     def note_beginning(self, plan: Plan) -> None:
@@ -695,10 +712,10 @@ class Publisher:
                     entry.begun_size = begun[path].size
                 yield path, entry
 
-        s3_manifest.store(self.client, self.bucket, self.manifest_key, Manifest(plan.before.releases, plan.before.invalidate, restoring), entries())
+        s3_manifest.store(self.objects, self.manifest_key, Manifest(plan.before.releases, plan.before.invalidate, restoring), entries())
 
     def upload(self, files: list[File]) -> None:
-        uploader = Uploader(self.client, self.bucket, self.params["concurrency"])
+        uploader = Uploader(self.objects, self.params["concurrency"])
         meter = Meter(self.module, "uploaded", len(files), sum(file.size for file in files))
         by_path = {file.path: file for file in files}
 
@@ -714,26 +731,26 @@ class Publisher:
 
     def copy(self, files: list[File]) -> None:
         meter = Meter(self.module, "put back", len(files), sum(file.size for file in files))
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(self.params["concurrency"]) as pool:
             for _turn, some in groupby(files, key=self.turn):
                 for size in pool.map(self._copy, list(some)):
                     meter.count(size)
 
-    @AWSRetry.jittered_backoff()
     def _copy(self, file: File) -> int:
         key = self.prefix + file.path
         source = {"Bucket": self.bucket, "Key": key, "VersionId": file.source}
-        answer = self.client.copy_object(Bucket=self.bucket, Key=key, CopySource=source, MetadataDirective="COPY")
+        answer = self.objects.by_boto3(lambda client: client.copy_object(Bucket=self.bucket, Key=key, CopySource=source, MetadataDirective="COPY"))
         file.stored = stored(answer["CopyObjectResult"]["ETag"], answer.get("VersionId"))
         return file.size
 
-    @AWSRetry.jittered_backoff()
     def _delete(self, files: list[tuple[str, Entry]]) -> None:
         """A marker, so that no older version comes to light, and the version itself for good: what the lifecycle keeps of old versions is for files that are
         still served."""
         objects = [{"Key": self.prefix + path} for path, _entry in files]
         objects += [{"Key": self.prefix + path, "VersionId": entry.version} for path, entry in files if entry.version]
-        answer = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
+        answer = self.objects.by_boto3(lambda client: client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True}))
         if failed := answer.get("Errors"):
             self.module.fail_json(msg=f"could not delete {failed[0]['Key']}: {failed[0].get('Message', failed[0].get('Code'))}")
 
@@ -741,6 +758,8 @@ class Publisher:
 
     @cached_property
     def cloudfront(self) -> Any:
+        from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+
         return self.module.client("cloudfront", retry_decorator=AWSRetry.jittered_backoff())
 
     def invalidate(self, paths: list[str]) -> str | None:
@@ -748,7 +767,7 @@ class Publisher:
         batch = {"Paths": {"Quantity": len(paths), "Items": paths}, "CallerReference": str(uuid.uuid4())}
         try:
             answer = self.cloudfront.create_invalidation(aws_retry=True, DistributionId=self.params["distribution_id"], InvalidationBatch=batch)
-        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        except (errors.ClientError, errors.BotoCoreError) as error:
             self.module.warn(f"CloudFront may answer with its cached copies until they expire, or the next run invalidates them: {error}")
             return None
         return answer["Invalidation"]["Id"]
@@ -766,7 +785,7 @@ class Publisher:
                     return
                 progress.say(f"waiting for the invalidation {invalidation_id}, {end - time.monotonic():.0f} s at most")
                 time.sleep(5)
-        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        except (errors.ClientError, errors.BotoCoreError) as error:
             self.module.warn(f"could not follow the invalidation {invalidation_id}: {error}")
 
     # All of it
@@ -775,13 +794,14 @@ class Publisher:
         src = self.params["src"]
         files = self.local_files() if src else []
         try:
-            self.publish(lambda: self.plan_publication(files) if src else self.plan_restoration(), files)
+            result = self.publish(lambda: self.plan_publication(files) if src else self.plan_restoration(), files)
         except s3_manifest.Unreadable as error:
             self.module.fail_json(msg=f"the manifest {self.manifest_key} in the bucket {self.bucket} is not readable: {error}")
-        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        except (errors.ClientError, errors.BotoCoreError) as error:
             self.module.fail_json_aws(error, msg=f"could not publish {src} to the bucket {self.bucket}" if src else "could not put a release back")
+        self.module.exit_json(**result)
 
-    def publish(self, plan_now: Callable[[], Plan], files: list[File]) -> None:
+    def publish(self, plan_now: Callable[[], Plan], files: list[File]) -> dict[str, Any]:
         plan = None if self.certain(files) else plan_now()
         invalidation_id = None
         if plan is None or plan.changed:
@@ -792,7 +812,7 @@ class Publisher:
                     invalidation_id = self.apply(plan)
         if invalidation_id and self.params["wait"]:
             self.wait_for(invalidation_id)
-        self.module.exit_json(**self.result(plan), **({"invalidation_id": invalidation_id} if invalidation_id else {}))
+        return {**self.result(plan), **({"invalidation_id": invalidation_id} if invalidation_id else {})}
 
     def certain(self, files: list[File]) -> bool:
         """Whether the manifest alone says that there is something to do, so that the bucket is listed once, under the lock."""
@@ -837,7 +857,7 @@ def main() -> None:
         "html": {"type": "str", "default": "no-cache"},
         "other": {"type": "str", "default": "public, max-age=300"},
     }
-    module = AnsibleAWSModule(
+    module = LazyAWSModule(
         argument_spec={
             "src": {"type": "path"},
             "restore": {"type": "str"},

@@ -89,6 +89,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils import s3_manifest, table
+from ansible_collections.pulsegrid.aws.plugins.module_utils.s3_bucket import Bucket
 
 COLUMNS = ("state", "release", "published", "by", "commit")
 
@@ -96,7 +97,7 @@ COLUMNS = ("state", "release", "published", "by", "commit")
 def releases(module: AnsibleAWSModule) -> list[dict[str, Any]]:
     bucket, key = module.params["bucket"], module.params["manifest_key"]
     try:
-        manifest = s3_manifest.fetch(module.client("s3"), bucket, key)
+        manifest = s3_manifest.fetch(Bucket(module, bucket), key)
     except s3_manifest.Unreadable as error:
         module.fail_json(msg=f"the manifest {key} in the bucket {bucket} is not readable: {error}")
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:

@@ -1,26 +1,33 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The warmed process of the connection plugin warm: warm_server.py SOCKET PID [COLLECTIONS]. It runs Python code in forks of itself until PID ends.
 
-A request is the lengths of a JSON object (environment, directory, mask) and of the code and two descriptors (standard output, error), then both of them.
+Its standard input is the listening socket, so that a task can be waiting before it is ready. READY is its first word on a connection; only then is a task sent:
+the lengths of a JSON object (environment, directory, mask) and of the code and two descriptors (standard output, error), then both of them.
 The answer is the fork's return code, as subprocess has it, or COLD where nothing was run, because the task brings modules other than those loaded here.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import functools
 import gc
 import importlib
 import importlib.abc
+import io
 import json
 import os
 import selectors
 import signal
 import socket
 import sys
+import threading
 import time
 import types
 import zipfile
 import zipimport
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +58,14 @@ LOADED = (
 OURS = ("ansible", "ansible_collections")
 # Packages for which Ansible makes an __init__.py of its own in a task's archive
 MADE = (*OURS, "ansible.module_utils")
-COLD = b"COLD"
+# In the order in which an environment needs them; their models are read while nothing is asked of the process.
+SERVICES = (
+    *("sts", "ec2", "kms", "rds", "secretsmanager", "ecr", "elbv2", "acm", "s3", "cloudfront", "route53", "iam", "ecs", "logs"),
+    *("application-autoscaling", "lambda", "scheduler", "sns", "cloudwatch", "resourcegroupstaggingapi"),
+)
+READY, COLD = b"R", b"COLD"
 models: dict[Any, Any] = {}
+sums: dict[str, tuple[int, int]] = {}
 
 
 def load(collections: list[str]) -> None:
@@ -65,6 +78,13 @@ def load(collections: list[str]) -> None:
             continue
     # Tasks bring what they need of collections: nothing else of them is to be found.
     sys.path[:] = installed
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None) or ""
+        # A module may put another in its place (distro does): then that one's file is not the one that a task brings.
+        own = name.replace(".", "/")
+        if name.partition(".")[0] in OURS and name not in MADE and file.endswith((f"/{own}.py", f"/{own}/__init__.py")):
+            text = Path(file).read_bytes()
+            sums[name] = zlib.crc32(text), len(text)
 
 
 def remember_models(report: int) -> None:
@@ -86,6 +106,53 @@ def remember_models(report: int) -> None:
 
     loader.load_file = load_file
     remember_models.read = lambda path: loader().load_file(path)
+
+
+def remember_services() -> None:
+    """Each session looks through 1400 directories to know the services that boto3 and botocore come with. Here it is told what the first one found."""
+    loader = getattr(sys.modules.get("botocore.loaders"), "Loader", None)
+    upstream = getattr(loader, "list_available_services", None)
+    come_with = [str(Path(sys.modules[name].__file__ or "").parent / "data") for name in ("botocore", "boto3") if name in sys.modules]
+    if not callable(upstream):
+        return
+    found: dict[Any, list[str]] = {}
+
+    @functools.wraps(upstream)
+    def list_available_services(self: Any, type_name: str) -> list[str]:
+        paths = tuple(path for path in self.search_paths if os.path.isdir(path))
+        if not set(paths) <= set(come_with):
+            return upstream(self, type_name)
+        if (paths, type_name) not in found:
+            found[paths, type_name] = upstream(self, type_name)
+        return list(found[paths, type_name])
+
+    loader.list_available_services = list_available_services
+
+
+def prepared() -> Iterator[None]:
+    """A step at a time, do what each task that asks AWS would do: import what a client needs, read the models, make Python's names of their operations."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    botocore, loaders, sessions, boto3 = (importlib.import_module(name) for name in ("botocore", "botocore.loaders", "botocore.session", "boto3.session"))
+    boto3.Session(botocore_session=(session := sessions.Session()))
+    session.create_client(SERVICES[0], region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none")
+    yield
+    for model in ("service-2", "endpoint-rule-set-1", "paginators-1", "waiters-2"):
+        session.get_component("data_loader").list_available_services(model)
+        yield
+    models.clear()  # A client changes some of what it has read: tasks get it as it is in the files.
+    loader = loaders.Loader()
+    for model in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
+        with contextlib.suppress(Exception):
+            loader.load_data(model)
+    for service in SERVICES:
+        for model in ("service-2", "service-2.sdk-extras", "endpoint-rule-set-1", "paginators-1", "paginators-1.sdk-extras", "waiters-2"):
+            with contextlib.suppress(loaders.DataNotFoundError):
+                version = loader.determine_latest_version(service, "service-2")
+                for operation in loader.load_data(f"{service}/{version}/{model}").get("operations", ()):
+                    botocore.xform_name(operation)
+        yield
 
 
 class Differs(BaseException):
@@ -115,11 +182,9 @@ class BroughtAlong(importlib.abc.MetaPathFinder):
     @staticmethod
     def differing(archive: str) -> str:
         with zipfile.ZipFile(archive) as brought:
-            for file in brought.namelist():
-                name = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-                loaded = getattr(sys.modules.get(name), "__file__", None)
-                # A module may put another in its place (distro does): then that one's file is looked at.
-                if loaded and loaded.endswith(file) and name not in MADE and brought.read(file) not in (b"", Path(loaded).read_bytes()):
+            for file in brought.infolist():
+                name = file.filename.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+                if file.file_size and sums.get(name, loaded := (file.CRC, file.file_size)) != loaded:
                     return name
         return ""
 
@@ -145,29 +210,28 @@ class Server:
         self.selector = selectors.DefaultSelector()
         self.run = os.pidfd_open(watched)
         self.selector.register(self.run, selectors.EVENT_READ, self.end)
+        self.listener = socket.socket(fileno=os.dup(0))
+        self.selector.register(self.listener, selectors.EVENT_READ, self.accept)
         self.misses, self.report = os.pipe()
         self.selector.register(self.misses, selectors.EVENT_READ, self.learn)
 
-    def listen(self) -> None:
-        self.listener = socket.socket(socket.AF_UNIX)
-        unfinished = f"{self.path}.unfinished"
-        # By way of a descriptor: a socket's path may have 107 bytes only.
-        directory = os.open(Path(unfinished).parent, os.O_PATH | os.O_CLOEXEC)
-        self.listener.bind(f"/proc/self/fd/{directory}/{Path(unfinished).name}")
-        os.close(directory)
-        os.chmod(unfinished, 0o600)
-        self.listener.listen(128)
-        os.rename(unfinished, self.path)
-        self.selector.register(self.listener, selectors.EVENT_READ, self.accept)
-
-    def serve(self) -> socket.socket:
-        """Accept tasks for ever; in a fork, answers the connection of the task that it is for."""
+    def serve(self, steps: Iterator[None]) -> socket.socket:
+        """Accept tasks for ever, and take a step while there are none; in a fork, answers the connection of the task that it is for."""
+        preparing = True
         while True:
-            for key, _unused in self.selector.select(5):
+            events = self.selector.select(0 if preparing and not self.tasks else 5)
+            for key, _unused in events:
                 if connection := key.data(key.fd):
                     return connection
-            if not os.path.exists(self.path):
-                self.end(0)  # the run's directory is gone
+            if not os.path.exists(self.path) and not (self.tasks and os.path.exists(os.path.dirname(self.path))):
+                self.end(0)  # the run's directory is gone, or a task has given it up
+            if preparing and not events and not self.tasks:
+                try:
+                    next(steps)
+                except Exception:
+                    preparing = False  # At the end, or boto3 is not there: what is missing, tasks read themselves.
+                gc.collect()
+                gc.freeze()
 
     def accept(self, _descriptor: int) -> socket.socket | None:
         connection, _unused = self.listener.accept()
@@ -215,6 +279,7 @@ class Server:
 
 def become_the_task(connection: socket.socket) -> bytes:
     """Give this fork what a new interpreter would have; the code that it is to run."""
+    connection.sendall(READY)
     task, code = receive(connection)
     os.chdir(task["directory"])
     os.umask(task["mask"])
@@ -224,6 +289,9 @@ def become_the_task(connection: socket.socket) -> bytes:
     sys.argv[:] = [""]
     sys.path[0] = ""
     sys.meta_path.insert(0, BroughtAlong())
+    if loader := getattr(sys.modules.get("botocore.loaders"), "Loader", None):
+        loader.CUSTOMER_DATA_PATH = os.path.join(os.path.expanduser("~"), ".aws", "models")
+    gc.enable()
     read_end, write_end = os.pipe()
     os.dup2(read_end, 0)
     os.close(read_end)
@@ -231,21 +299,44 @@ def become_the_task(connection: socket.socket) -> bytes:
     return code
 
 
+def end_as_usual(status: object) -> None:
+    """What an interpreter does at its end, but for taking apart what was loaded before the task; returns where only the interpreter can do it."""
+    run_exit_functions = getattr(atexit, "_run_exitfuncs", None)
+    if not (status is None or isinstance(status, int)) or threading.active_count() > 1 or run_exit_functions is None:
+        return
+    run_exit_functions()
+    for name in set(sys.modules) - loaded:
+        del sys.modules[name]
+    gc.collect()
+    files = (io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper)
+    with contextlib.suppress(Exception):  # What cannot be written, the interpreter says in its own words.
+        for file in [item for item in gc.get_objects() if type(item) in files and not item.closed] + [sys.stdout, sys.stderr]:
+            file.flush()
+        os._exit((status or 0) & 0xFF)
+
+
 if __name__ == "__main__":
+    gc.disable()  # Nothing is thrown away while it loads, and each search would go through all of it.
     server_pid = os.getpid()
     server = Server(sys.argv[1], int(sys.argv[2]))
     load(sys.argv[3:])
     remember_models(server.report)
-    gc.collect()
+    remember_services()
     gc.freeze()
-    server.listen()
-    connection = server.serve()
+    connection = server.serve(prepared())
     code = become_the_task(connection)
     main = types.ModuleType("__main__")
     main.__builtins__ = __builtins__
     sys.modules["__main__"] = main
+    loaded = set(sys.modules) - {"__main__"}
     try:
         exec(compile(code, "<stdin>", "exec"), main.__dict__)
+        status: object = None
     except Differs:
         connection.sendall(COLD)
         os._exit(0)
+    except SystemExit as end:
+        status = end.code
+    del main
+    end_as_usual(status)
+    sys.exit(status)

@@ -127,7 +127,9 @@ class Role:
                 used |= dict.fromkeys(_names(document), str(file.relative_to(self.path)))
         for text in texts:
             used |= dict.fromkeys(_names_in(text), "templates")
-        known = self.options.keys() | self.vars.keys() | made
+        # What pulsegrid.aws.outputs sets for meta/outputs.yml
+        found = {f"{prefix}found", f"{prefix}caller"} if self.path.joinpath("meta/outputs.yml").exists() else set()
+        known = self.options.keys() | self.vars.keys() | made | found
         for name in sorted(used):
             if name.startswith(prefix) and name not in known:
                 yield f"{used[name]} uses {name}, which is no option, no variable of vars/main.yml, and set by no task{_like(name, known)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -19,6 +20,7 @@ class Recorder(ThreadingHTTPServer):
     def __init__(self, upstream_port: int, port: int = 0, handler: type[Handler] | None = None) -> None:
         self.upstream_port = upstream_port
         self.requests: list[Request] = []
+        self.times: list[float] = []  # when each came
         super().__init__(("127.0.0.1", port), handler or Handler)
 
     def __enter__(self) -> Recorder:
@@ -53,6 +55,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_request(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.times.append(time.monotonic())
         self.server.requests.append(Request(self.command, self.path, dict(self.headers), body))
         upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream_port, timeout=120)
         upstream.request(self.command, self.path, body, dict(self.headers))

@@ -10,8 +10,10 @@ import functools
 import io
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from typing import Any
+from unittest.mock import Mock
 from urllib.error import URLError
 
 import botocore.client
@@ -528,6 +530,14 @@ def test_the_registry_of_an_emulator_is_ecr(shop: Shop) -> None:
 
     assert shop.check(registry="127.0.0.1:4566")["not_checked"] == []
     assert shop.check()["not_checked"] == ["Image 127.0.0.1:4566/shop:1 is not in ECR, and is not looked at."]
+
+
+def test_a_client_that_is_made_is_had_while_another_is_being_made(shop: Shop) -> None:
+    check = module.Check(Mock(region=REGION, params={**shop.options, "registry": None}))
+    client = check.client("ecr")
+
+    with ThreadPoolExecutor(1) as pool, check.making_clients:
+        assert pool.submit(check.client, "ecr").result(timeout=10) is client
 
 
 def test_it_asks_little_and_reads_no_value(shop: Shop) -> None:

@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import uuid
 from pathlib import Path
 
 import pytest
 from ansible_collections.pulsegrid.aws.plugins.modules import s3_publish as module
 
+from ..conftest import run
 from .conftest import FILES, MANIFEST, Site
 
 LOCK = {"bucket": "bucket", "holder": "somebody"}
@@ -22,6 +24,17 @@ def test_a_first_publication_uploads_everything_and_invalidates_nothing(site: Si
     assert (result["changed_paths"], site.s3.invalidations) == ([], [])
     assert result["bytes"] == sum(len(content) for content in FILES.values())
     assert len(site.s3.requests) <= len(FILES) + 5
+
+
+def test_with_credentials_at_hand_boto3_is_not_imported(site: Site) -> None:
+    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": site.options(distribution_id="")})
+    code = (
+        "import sys; sys.modules.update(boto3=None, botocore=None); from ansible_collections.pulsegrid.aws.plugins.modules import s3_publish as it; it.main()"
+    )
+    done = run(sys.executable, "-c", code, arguments, AWS_ACCESS_KEY_ID="nobody", AWS_SECRET_ACCESS_KEY="nobody", HOME=str(site.src), PYTHONPATH=".collections")
+
+    assert json.loads(done.stdout)["changed"], done.stderr
+    assert site.served == FILES
 
 
 def test_headers_are_those_of_the_class(site: Site) -> None:

@@ -6,7 +6,9 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 
 from ..conftest import CHECKOUT, clean_environment, run
 
-# A name for each task: its result is compared. The first two give the process time to start.
+# A name for each task: its result is compared.
 TASKS: list[dict[str, Any]] = [
     {"name": "starting", "ansible.builtin.ping": {}},
     {"name": "started", "ansible.builtin.wait_for": {"timeout": 3}},
@@ -31,7 +33,7 @@ TASKS: list[dict[str, Any]] = [
     {"name": "standard input is at its end", "ansible.builtin.command": "cat"},
     {"name": "secret", "ansible.builtin.command": "echo secret", "no_log": True},
     {"name": "in the background", "ansible.builtin.command": "echo later", "async": 20, "poll": 1},
-    {"name": "our own module", "pulsegrid.aws.source_release": {"path": str(CHECKOUT / "files/backend")}},
+    {"name": "our own module", "pulsegrid.aws.local_process": {"pid_file": "/nowhere/process.json", "state": "stopped"}},
     {"name": "unreadable", "ansible.builtin.stat": {"path": "/", "nonsense": 1}, "ignore_errors": True},
 ]
 VOLATILE = re.compile(r"(start|end|delta|ansible_job_id|results_file|atime|finished|elapsed|path)$")
@@ -73,7 +75,6 @@ def test_tasks_run_in_the_process_and_say_so(both: dict[str, tuple[dict[str, Any
     output = both["pulsegrid.aws.warm"][1]
 
     assert output.count("WARM EXEC") >= len(TASKS) - 4
-    assert "not in the warmed process: it is not ready yet" in output
     assert "not in the warmed process: it brings no module on its standard input" in output or "more than an interpreter" in output
 
 
@@ -97,7 +98,7 @@ def test_a_module_that_a_signal_ends_has_the_code_that_local_gives_it(tmp_path: 
     assert local["killed"][1]["rc"] == 137
     assert warm["zone"] == local["zone"]
     assert local["zone"][1]["zone"] == "+0500"
-    assert found["pulsegrid.aws.warm"][1].count("WARM EXEC") == 3
+    assert found["pulsegrid.aws.warm"][1].count("WARM EXEC") == 4
 
 
 def test_become_runs_as_usual(tmp_path: Path) -> None:
@@ -107,7 +108,7 @@ def test_become_runs_as_usual(tmp_path: Path) -> None:
     tasks = [*TASKS[:2], {"name": "as somebody", "ansible.builtin.ping": {}, "become": True, "become_exe": str(become), "become_method": "sudo"}]
     output = results(tmp_path, "pulsegrid.aws.warm", tasks=tasks)[1]
 
-    assert output.count("WARM EXEC") <= 1
+    assert output.count("WARM EXEC") == 2
 
 
 def test_kept_files_run_as_usual(tmp_path: Path) -> None:
@@ -144,7 +145,151 @@ def test_our_inventories_run_modules_in_it(inventory: str) -> None:
     done = run("ansible", "all", "-i", f"inventories/{inventory}", "-m", "ansible.builtin.ping", "-vvv")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "not in the warmed process: it is not ready yet" in done.stdout
+    assert "WARM EXEC" in done.stdout
+
+
+LEAVES = """
+import atexit, os, sys, tempfile, threading
+
+from ansible.module_utils.basic import AnsibleModule
+
+module = AnsibleModule({"directory": {}, "threads": {"type": "bool"}})
+directory = module.params["directory"]
+atexit.register(lambda: open(os.path.join(directory, "registered"), "w").write("done"))
+named, whole = tempfile.NamedTemporaryFile(dir=directory), tempfile.TemporaryDirectory(dir=directory)
+
+
+class Cycle:
+    def __init__(self):
+        self.itself = self
+        self.file = open(os.path.join(directory, "cycle"), "wb")
+        self.file.write(b"some bytes")
+
+
+if module.params["threads"]:
+    threading.Timer(0.5, lambda: open(os.path.join(directory, "thread"), "w").write("done")).start()
+else:
+    Cycle()
+    unflushed = open(os.path.join(directory, "unflushed"), "w")
+    unflushed.write("some text")
+    os.unflushed = open(os.path.join(directory, "elsewhere"), "w")
+    os.unflushed.write("text")
+module.exit_json()
+"""
+
+
+@pytest.mark.parametrize("threads", [False, True])
+def test_what_a_module_leaves_to_the_end_is_done(tmp_path: Path, threads: bool) -> None:
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library/leaves.py").write_text(LEAVES)
+    left = {}
+    for connection in ("local", "pulsegrid.aws.warm"):
+        directory = tmp_path / connection
+        directory.mkdir()
+        tasks = [{"name": "leaves", "leaves": {"directory": str(directory), "threads": threads}}]
+        output = results(tmp_path, connection, tasks=tasks, ANSIBLE_LIBRARY=str(tmp_path / "library"))[1]
+        left[connection] = {path.name: path.read_text() for path in directory.iterdir()}
+
+    assert output.count("WARM EXEC") == 1
+    assert left["pulsegrid.aws.warm"] == left["local"]
+    assert set(left["local"]) == {"registered", *(["thread"] if threads else ["unflushed", "cycle", "elsewhere"])}
+    assert left["local"]["registered"] == "done"
+    assert left["local"]["thread" if threads else "elsewhere"]
+
+
+SEEN = "{{ lookup('ansible.builtin.pipe', 'find ' ~ lookup('ansible.builtin.env', 'ANSIBLE_LOCAL_TEMP') ~ ' -type s') }}"
+
+
+@pytest.mark.parametrize(
+    ("play", "environment", "started"),
+    [
+        pytest.param({}, {}, True, id="as usual"),
+        pytest.param({}, {"ANSIBLE_PIPELINING": "0"}, False, id="no pipelining"),
+        pytest.param({}, {"ANSIBLE_KEEP_REMOTE_FILES": "1"}, False, id="files are kept"),
+        pytest.param({"become": True}, {}, False, id="become"),
+        pytest.param({"vars": {}}, {}, False, id="the interpreter is yet to be found"),
+        pytest.param({"vars": {"ansible_python_interpreter": "auto_silent"}}, {}, False, id="discovery"),
+        pytest.param({"vars": {"ansible_python_interpreter": "{{ none_such }}"}}, {}, False, id="not known yet"),
+        pytest.param({"vars": {"ansible_python_interpreter": "/nowhere/python3"}}, {}, False, id="no interpreter"),
+    ],
+)
+def test_it_starts_beside_a_task_that_never_connects(tmp_path: Path, play: dict[str, Any], environment: dict[str, str], started: bool) -> None:
+    tasks = [{"ansible.builtin.assert": {"that": True}}, {"ansible.builtin.debug": {"msg": f"seen [{SEEN}]"}}]
+    variables = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    whole = {"hosts": "all", "gather_facts": False, "connection": "pulsegrid.aws.warm", "vars": variables, "tasks": tasks, **play}
+    (tmp_path / "play.yml").write_text(json.dumps([whole]))
+    (tmp_path / "tmp").mkdir()
+    options = {"ANSIBLE_PIPELINING": "1", "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"), **environment}
+    done = run("ansible-playbook", "-i", "one,", tmp_path / "play.yml", **options)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("seen []" not in done.stdout) == started
+    assert "/warm-" in done.stdout or not started
+
+
+@pytest.mark.parametrize(("how", "reason"), [("exit 1", "WARM: not in the warmed process: it"), ("exec sleep 60", "it was not ready within 10 seconds")])
+def test_a_process_that_does_not_start_keeps_nobody_waiting(tmp_path: Path, how: str, reason: str) -> None:
+    python = tmp_path / "python3"
+    python.write_text(f'#!/bin/sh\ncase "$*" in *warm_server*) {how};; esac\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    tasks = [{"name": name, "ansible.builtin.ping": {}, "vars": {"ansible_python_interpreter": str(python)}} for name in ("first", "second", "third")]
+    found, output = results(tmp_path, "pulsegrid.aws.warm", tasks=tasks)
+
+    assert [found[name][1]["ping"] for name in found] == ["pong"] * 3
+    assert output.count("WARM: not in the warmed process") == 3
+    assert output.count(reason) == (3 if how == "exit 1" else 1)
+    until(lambda: not processes(tmp_path))
+
+
+def test_models_are_as_they_are_in_the_files() -> None:
+    """A client changes some of what it reads; none but the task's own may have done so."""
+    script = f"""
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("warm_server", {str(CHECKOUT / "plugins/plugin_utils/warm_server.py")!r})
+warm = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(warm)
+warm.server_pid = warm.os.getpid()
+import botocore.loaders
+warm.remember_models(2)
+warm.remember_services()
+for step in warm.prepared():
+    pass
+fresh = botocore.loaders.JSONFileLoader.load_file.__wrapped__
+print(len(warm.models), [str(key) for key, model in warm.models.items() if json.dumps(model) != json.dumps(fresh(botocore.loaders.JSONFileLoader(), *key))])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    number, _space, changed = done.stdout.partition(" ")
+
+    assert int(number) > 40
+    assert changed.strip() == "[]"
+
+
+def test_a_task_runs_to_its_end_though_another_has_given_the_process_up(tmp_path: Path) -> None:
+    forget = "{{ lookup('ansible.builtin.pipe', 'sleep 2; find ' ~ lookup('ansible.builtin.env', 'ANSIBLE_LOCAL_TEMP') ~ ' -type s -delete; echo gone') }}"
+    tasks = [
+        {"name": "long", "ansible.builtin.command": "sleep 12", "when": "inventory_hostname == 'one'"},
+        {"name": "forget", "ansible.builtin.debug": {"msg": forget}, "when": "inventory_hostname == 'two'"},
+    ]
+    variables = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    play = {"hosts": "all", "gather_facts": False, "connection": "pulsegrid.aws.warm", "strategy": "free", "vars": variables, "tasks": tasks}
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    (tmp_path / "tmp").mkdir()
+    done = run("ansible-playbook", "-i", "one,two,", tmp_path / "play.yml", "-vvv", ANSIBLE_PIPELINING="1", ANSIBLE_LOCAL_TEMP=str(tmp_path / "tmp"))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "gone" in done.stdout
+    assert done.stdout.count("WARM EXEC") == 1
+
+
+@pytest.mark.parametrize("seconds", ["0", "0.1", "0.3", "0.6"])
+def test_a_run_that_ends_while_it_starts_takes_it_along(tmp_path: Path, seconds: str) -> None:
+    with socket.socket(socket.AF_UNIX) as listener, subprocess.Popen(["sleep", seconds]) as play:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        command = [sys.executable, "-B", str(CHECKOUT / "plugins/plugin_utils/warm_server.py"), str(tmp_path / "socket"), str(play.pid)]
+        with subprocess.Popen(command, stdin=listener, stderr=subprocess.DEVNULL) as server:
+            play.wait()
+            server.wait(timeout=20)
 
 
 def processes(temporary: Path) -> set[int]:

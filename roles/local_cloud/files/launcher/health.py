@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.sax.saxutils import escape
 
+import pace
 from mending import mend
 from ministack.services import alb
 
@@ -89,9 +90,9 @@ def check(group: dict[str, Any], key: Key, target: Target) -> None:
         problem = probe(group, key)
         now = time.monotonic()
         if target.state == "initial":
-            if problem is None:
+            if problem is None and now - target.since >= pace.seconds(interval):
                 target.state, target.reason, target.description = "healthy", "", ""
-            elif now - target.since > interval * number(group, "UnhealthyThresholdCount", 2):
+            elif problem and now - target.since > interval * number(group, "UnhealthyThresholdCount", 2):
                 target.state, (target.reason, target.description) = "unhealthy", problem
         elif (problem is None) == (target.state == "healthy"):
             target.streak = 0

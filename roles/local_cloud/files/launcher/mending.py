@@ -19,7 +19,8 @@ def mend(target: str, source: str) -> Callable[[Callable[[Any], Any]], Callable[
 
     target is `module:function` in the package ministack; source is the fingerprint of the function's text for which the mend was written. Where the text is
     another one, upstream has changed: the function is left as it is, and the log says that the mend must be looked at, and perhaps deleted.
-    The decorated function gets the upstream function and returns what takes its place.
+    The decorated function gets the upstream function and returns what takes its place. A function can be mended more than once: the later mend gets the earlier
+    one's function.
     """
 
     def register(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -46,6 +47,8 @@ def apply() -> list[str]:
             unfit.append(f"{module_name}.{name}")
             continue
         replacement = make(upstream)
+        if replacement is not upstream:
+            replacement.__wrapped__ = upstream  # inspect.getsource looks through it at the text that fingerprints are of
         setattr(module, name, replacement)
         for table in [value for value in vars(module).values() if isinstance(value, dict)]:
             for key in [key for key, value in table.items() if value is upstream]:

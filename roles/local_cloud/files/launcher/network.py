@@ -6,6 +6,7 @@ Endpoints and flow logs keep what they were given.
 
 from __future__ import annotations
 
+import pace
 from mending import mend
 from ministack.services import ec2
 
@@ -13,7 +14,8 @@ NO_ADDRESS = b"<natGatewayAddressSet/>"
 
 
 def nat_gateway_of(allocation_id):
-    return next((it for it in ec2._nat_gateways.values() if it["AllocationId"] == allocation_id and it["State"] != "deleted"), None)
+    gateways = [it for it in ec2._nat_gateways.values() if it["AllocationId"] == allocation_id]
+    return next((it for it in gateways if pace.state(it["NatGatewayId"], it["State"]) != "deleted"), None)
 
 
 @mend("services.ec2:_describe_nat_gateways", "1673fcd2dd02")
@@ -26,7 +28,9 @@ def nat_gateways_have_addresses(upstream):
             address = ec2._addresses.get(gateway["AllocationId"])
             head, found, tail = body.partition(f"<natGatewayId>{gateway['NatGatewayId']}</natGatewayId>".encode())
             if found and address:
-                item = f"<allocationId>{gateway['AllocationId']}</allocationId><publicIp>{address['PublicIp']}</publicIp><status>succeeded</status>"
+                item = f"<allocationId>{gateway['AllocationId']}</allocationId>"
+                if pace.state(gateway["NatGatewayId"], gateway["State"]) != "pending":
+                    item += f"<publicIp>{address['PublicIp']}</publicIp><status>succeeded</status>"
                 body = head + found + tail.replace(NO_ADDRESS, f"<natGatewayAddressSet><item>{item}</item></natGatewayAddressSet>".encode(), 1)
         return status, headers, body
 

@@ -1,0 +1,73 @@
+"""The benchmark's own code, with a small site."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bench import __main__ as bench
+from bench import rollout
+from bench.site import OTHERS, build
+
+FILES = 60
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[bench.Bench]:
+    if not shutil.which("go"):
+        pytest.skip("the endpoint is written in Go")
+    monkeypatch.setenv("PYTHONPATH", str(bench.CHECKOUT / ".collections"))
+    subprocess.run(["go", "build", "-o", tmp_path / "endpoint", "."], cwd=bench.CHECKOUT / "tests/bench/endpoint", check=True)
+    made = bench.Bench(tmp_path, tmp_path / "endpoint")
+    yield made
+    made.endpoint.end()
+
+
+def test_the_module_publishes_to_the_endpoint_in_as_many_requests_as_are_allowed(small: bench.Bench, tmp_path: Path) -> None:
+    small.endpoint.ask("PUT", "/bucket")
+    for name, changed, most in (("first", 0, FILES + 5), ("again", 0, 3), ("changed", 5, 5 + 5)):
+        build(tmp_path / name, FILES, 400_000, changed)
+        run = small.run(bench.OURS, tmp_path / name, "bucket")
+
+        assert run.requests <= most
+        assert run.mib > 1
+
+
+def test_what_is_missing_in_the_bucket_is_noticed(small: bench.Bench, tmp_path: Path) -> None:
+    build(tmp_path / "site", FILES, 400_000)
+    small.endpoint.ask("PUT", "/bucket")
+    with pytest.raises(SystemExit, match="nobody did not upload"):
+        small.prove("nobody", tmp_path / "site", "bucket")
+
+
+def test_a_build_is_the_same_again_and_has_as_many_changes_as_were_asked_for(tmp_path: Path) -> None:
+    files = []
+    for changed in (0, 0, 5):
+        build(tmp_path / "site", FILES, 400_000, changed)
+        files.append({str(path.relative_to(tmp_path)): path.read_bytes() for path in (tmp_path / "site").rglob("*") if path.is_file()})
+
+    assert len(files[0]) == FILES
+    assert OTHERS.keys() <= {Path(name).name for name in files[0]}
+    assert files[0] == files[1]
+    assert len(files[2].items() - files[0].items()) == 5
+
+
+def test_the_document_says_which_bounds_do_not_hold() -> None:
+    found = {
+        (delay, situation, tool): [] if delay and tool == bench.ONE_BY_ONE else [bench.Run(2.0 if tool == bench.OURS else 1.5, 1.0, 100, 3)]
+        for delay, situations in bench.DELAYS.items()
+        for situation in situations
+        for tool in bench.COMMANDS
+    }
+    many = dict.fromkeys(("first", "unchanged"), bench.Run(9.0, 9.0, 149, 3))
+    rolled = dict.fromkeys((rollout.OURS, rollout.PEER), [rollout.Rollout(2.5, ["ecs:DescribeServices", rollout.UPDATE], [], 9)])
+    held = [*rollout.bounds(rolled, [5.5]), *bench.bounds(found, many)]
+    text = bench.document(found, many, {"Python": [0.02]}, rollout.document(rolled, [5.5]), held, ["a machine"])
+
+    assert "| First upload, 40 ms: no slower than the fastest peer | 2.00 s; s5cmd 1.50 s | **no** |" in text
+    assert "| A deploy that has nothing to change: under 5 s | 5.50 s | **no** |" in text
+    assert "| Rollout: at most 6 API calls besides polling | 2; ecs-deploy 2 | yes |" in text
+    assert "one request after the other takes" in text
