@@ -45,7 +45,7 @@ def network() -> tuple[str, list[str], str]:
 
 
 def nat_gateway() -> None:
-    _vpc, [subnet, _], _group = network()
+    _vpc, [subnet, _other], _group = network()
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
     gateway = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]
     identifier = gateway["NatGatewayId"]

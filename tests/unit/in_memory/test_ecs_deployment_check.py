@@ -536,7 +536,7 @@ def test_a_client_that_is_made_is_had_while_another_is_being_made(shop: Shop) ->
     check = module.Check(Mock(region=REGION, params={**shop.options, "registry": None}))
     client = check.client("ecr")
 
-    with ThreadPoolExecutor(1) as pool, check.making_clients:
+    with check.making_clients, ThreadPoolExecutor(1) as pool:
         assert pool.submit(check.client, "ecr").result(timeout=10) is client
 
 

@@ -32,7 +32,7 @@ def test_clients_are_those_of_amazon_aws() -> None:
     assert module.params["name"] == "x"
     assert (client.meta.region_name, client.meta.endpoint_url) == ("eu-central-1", "http://127.0.0.1:9")
     assert AnsibleAWSModule.default_settings["module_class"] is not None
-    assert type(module.aws) is AnsibleAWSModule
+    assert isinstance(module.aws, AnsibleAWSModule)
     assert module.aws.params is module.params
 
 

@@ -102,7 +102,7 @@ def test_signed_requests_are_delayed_together() -> None:
     signed = {"type": "http", "headers": [(b"authorization", b"AWS4-HMAC-SHA256 Credential=...")]}
 
     async def twenty() -> None:
-        await asyncio.gather(*(application(signed, None, None) for _ in range(20)), application({"type": "http", "headers": []}, None, None))
+        await asyncio.gather(*(application(signed, None, None) for _number in range(20)), application({"type": "http", "headers": []}, None, None))
 
     began = time.monotonic()
     asyncio.run(twenty())

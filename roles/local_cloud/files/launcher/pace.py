@@ -53,10 +53,14 @@ WAYS = {
 }
 
 
+def now() -> float:
+    return time.monotonic()
+
+
 @dataclass
 class UnderWay:
     states: tuple[tuple[str, float], ...]
-    began: float = field(default_factory=lambda: time.monotonic())
+    began: float = field(default_factory=now)
     of: dict[str, Any] = field(default_factory=dict)  # the record of a resource that MiniStack has forgotten
 
     def state(self) -> str | None:
