@@ -25,7 +25,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
     compare_aws_tags,
 )
 
-__all__ = ["TAG_OPTIONS", "Resource", "ansible_dict_to_boto3_tag_list", "boto3_tag_list_to_ansible_dict", "differs"]
+__all__ = ["TAG_OPTIONS", "Resource", "all_pages", "ansible_dict_to_boto3_tag_list", "boto3_tag_list_to_ansible_dict", "differs"]
 
 # Of the argument_spec of a module with the documentation fragment amazon.aws.tags
 TAG_OPTIONS = {
@@ -56,6 +56,14 @@ def differs(current: Any, wanted: Any) -> bool:
     if isinstance(wanted, (list, tuple)):
         return not isinstance(current, (list, tuple)) or len(current) != len(wanted) or any(map(differs, current, wanted))
     return current != wanted
+
+
+@AWSRetry.jittered_backoff(retries=8)
+def all_pages(client: Any, operation: str, **arguments: Any) -> dict[str, Any]:
+    """The answer, of all pages where it comes in pages."""
+    if client.can_paginate(operation):
+        return client.get_paginator(operation).paginate(**arguments).build_full_result()
+    return getattr(client, operation)(**arguments)
 
 
 class Resource:

@@ -58,24 +58,16 @@ except ImportError:
     pass  # AnsibleAWSModule reports the missing library
 
 from functools import partial
-from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.pulsegrid.aws.plugins.module_utils.elb import target_groups_with
-
-
-@AWSRetry.jittered_backoff(retries=8)
-def answer(client: Any, operation: str, **arguments: Any) -> dict[str, Any]:
-    if client.can_paginate(operation):
-        return client.get_paginator(operation).paginate(**arguments).build_full_result()
-    return getattr(client, operation)(**arguments)
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import all_pages
 
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec={"tags": {"type": "dict", "required": True}}, supports_check_mode=True)
     try:
-        found = target_groups_with(module.params["tags"], partial(answer, module.client("elbv2")))
+        found = target_groups_with(module.params["tags"], partial(all_pages, module.client("elbv2")))
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
         module.fail_json_aws(error, msg="Could not find target groups by their tags")
     module.exit_json(changed=False, target_groups=found)

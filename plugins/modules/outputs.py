@@ -64,11 +64,11 @@ except ImportError:
 
 from ansible.module_utils.common.dict_transformations import camel_dict_to_snake_dict
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.amazon.aws.plugins.module_utils.transformation import boto3_resource_list_to_ansible_dict
 from ansible_collections.pulsegrid.aws.plugins.module_utils import task_definition as definitions
 from ansible_collections.pulsegrid.aws.plugins.module_utils.cloudfront import find_distribution
 from ansible_collections.pulsegrid.aws.plugins.module_utils.elb import target_groups_with
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import all_pages
 
 Ask = Callable[..., dict[str, Any]]
 
@@ -178,20 +178,13 @@ class Aws:
     def ask(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
         """All pages of the answer; nothing where AWS says that there is no such thing."""
         try:
-            return self.answer(self.clients[service], operation, arguments)
+            return all_pages(self.clients[service], operation, **arguments)
         except botocore.exceptions.ClientError as error:
             if error.response["Error"]["Code"] in NOT_FOUND:
                 return {}
             raise Problem(f"Could not {operation.replace('_', ' ')} ({service})", error) from error
         except botocore.exceptions.BotoCoreError as error:
             raise Problem(f"Could not {operation.replace('_', ' ')} ({service})", error) from error
-
-    @staticmethod
-    @AWSRetry.jittered_backoff(retries=8)
-    def answer(client: Any, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        if client.can_paginate(operation):
-            return client.get_paginator(operation).paginate(**arguments).build_full_result()
-        return getattr(client, operation)(**arguments)
 
 
 def main() -> None:
