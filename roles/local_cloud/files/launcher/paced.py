@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from contextlib import contextmanager
 
 import pace
 from mending import mend
@@ -31,6 +32,15 @@ def here():
 
 def of_caller(*states):
     return [record for record in pace.leaving(*states) if record["here"] == here()]
+
+
+@contextmanager
+def new_is_under_way(resources, way, known_as=None):
+    """What is new in MiniStack's table afterwards is on its way, under its key there or what known_as makes of its record."""
+    before = set(resources)
+    yield
+    for key in set(resources) - before:
+        pace.begin(known_as(resources[key]) if known_as else key, way)
 
 
 # RDS
@@ -176,10 +186,8 @@ def a_new_nat_gateway_is_pending(upstream):
     """A NAT gateway is available at once."""
 
     def create_nat_gateway(params):
-        known = set(ec2._nat_gateways)
-        status, headers, body = upstream(params)
-        for identifier in set(ec2._nat_gateways) - known:
-            pace.begin(identifier, "NAT gateway created")
+        with new_is_under_way(ec2._nat_gateways, "NAT gateway created"):
+            status, headers, body = upstream(params)
         return status, headers, body.replace(b"<state>available</state>", b"<state>pending</state>")
 
     return create_nat_gateway
@@ -222,12 +230,10 @@ def a_new_interface_endpoint_is_pending(upstream):
     """An interface endpoint is available at once."""
 
     def create_vpc_endpoint(params):
-        known = set(ec2._vpc_endpoints)
         if ec2._p(params, "VpcEndpointType") != "Interface":
             return upstream(params)
-        status, headers, body = upstream(params)
-        for identifier in set(ec2._vpc_endpoints) - known:
-            pace.begin(identifier, "interface endpoint created")
+        with new_is_under_way(ec2._vpc_endpoints, "interface endpoint created"):
+            status, headers, body = upstream(params)
         return status, headers, body.replace(b"<state>available</state>", b"<state>pending</state>")
 
     return create_vpc_endpoint
@@ -300,10 +306,8 @@ def a_new_load_balancer_is_provisioned(upstream):
     """A load balancer is active at once."""
 
     def create_load_balancer(params):
-        known = set(alb._lbs)
-        status, headers, body = upstream(params)
-        for arn in set(alb._lbs) - known:
-            pace.begin(arn, "load balancer created")
+        with new_is_under_way(alb._lbs, "load balancer created"):
+            status, headers, body = upstream(params)
         return status, headers, body.replace(b"<Code>active</Code>", b"<Code>provisioning</Code>")
 
     return create_load_balancer
@@ -431,10 +435,8 @@ def a_new_distribution_is_in_progress(upstream):
     def create_distribution(headers, body):
         if refused := pending_viewer_certificate(body):
             return refused
-        known = set(cloudfront._distributions)
-        status, answer_headers, answer = upstream(headers, body)
-        for identifier in set(cloudfront._distributions) - known:
-            pace.begin(cloudfront._distributions[identifier]["ARN"], "distribution deployed")
+        with new_is_under_way(cloudfront._distributions, "distribution deployed", lambda distribution: distribution["ARN"]):
+            status, answer_headers, answer = upstream(headers, body)
         return status, answer_headers, answer.replace(b"<Status>Deployed</Status>", b"<Status>InProgress</Status>", 1)
 
     return create_distribution
@@ -522,11 +524,8 @@ def a_new_certificate_is_validated(upstream):
     """A certificate is issued at once."""
 
     def request_certificate(data):
-        known = set(acm._certificates)
-        answer = upstream(data)
-        for arn in set(acm._certificates) - known:
-            pace.begin(arn, "certificate requested")
-        return answer
+        with new_is_under_way(acm._certificates, "certificate requested"):
+            return upstream(data)
 
     return request_certificate
 
