@@ -50,7 +50,9 @@ class Service:
         return self.state["taskDefinition"].split("/")[-1]
 
     def revisions(self) -> list[str]:
-        return self.cloud.client("ecs").list_task_definitions(familyPrefix=self.name, status="ACTIVE")["taskDefinitionArns"]
+        # MiniStack takes familyPrefix by its name, as a prefix; the family of the first releases, beside it, begins alike
+        arns = self.cloud.client("ecs").list_task_definitions(familyPrefix=self.name, status="ACTIVE")["taskDefinitionArns"]
+        return [arn for arn in arns if f"/{self.name}:" in arn]
 
 
 def short(steady_seconds: int = 3, failures: int = 2) -> dict[str, Any]:
