@@ -35,6 +35,7 @@ from typing import Any
 LOADED = (
     "ansible.module_utils.basic",
     "ansible.module_utils.common.dict_transformations",
+    "ansible.module_utils.urls",
     "ansible.module_utils._internal._json._profiles._module_legacy_m2c",
     "ansible.module_utils._internal._json._profiles._module_modern_m2c",
     "ansible.module_utils._internal._json._profiles._module_modern_c2m",
