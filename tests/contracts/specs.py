@@ -29,6 +29,8 @@ PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
     "dict": dict,
     "raw": object,
 }
+# Of which antsibull-docs evaluates the default, where a template is none
+UNTEMPLATED = {"int", "float", "bool", "dict"}
 # Whose values are expressions without braces
 CONDITIONS = {"when", "until", "that", "changed_when", "failed_when", "var"}
 JINJA = Environment()
@@ -80,6 +82,9 @@ class Role:
         for name, value in self.defaults.items():
             if name not in self.options:
                 yield f"{name} has a default and is not in meta/argument_specs.yml{_like(name, self.options)}"
+            elif _templated(value) and self.options[name].get("type") in UNTEMPLATED:
+                if "default" in self.options[name]:
+                    yield f"{name} has a template as its default: leave it to defaults/main.yml, and let the description say it (antsibull-docs refuses it here)"
             elif "default" not in self.options[name]:
                 yield f"{name} is {value!r} in defaults/main.yml and has no default in meta/argument_specs.yml"
             elif _normal(value) != _normal(self.options[name]["default"]):
