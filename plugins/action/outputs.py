@@ -31,7 +31,7 @@ class ActionModule(ActionBase):
         for role in known:
             of_role = {f"{role}_found": found["found"][role], f"{role}_caller": found["caller"], "region": found["region"]}
             outputs[f"{role}_outputs"] = self.templated(role, "outputs", variables, of_role)
-        return {"changed": False, "outputs": outputs, "invocation": found.get("invocation", {})}
+        return {"changed": False, "outputs": outputs, "caller": found["caller"], "invocation": found.get("invocation", {})}
 
     def templated(self, role: str, key: str, variables: dict[str, Any], found: dict[str, Any] | None = None) -> Any:
         """A part of the role's meta/outputs.yml, with the role's own variables as if the role ran: its defaults lose, its vars win."""

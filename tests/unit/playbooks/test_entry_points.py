@@ -15,7 +15,7 @@ import pytest
 
 from ..conftest import CHECKOUT, CountingApi, clean_environment, run
 
-EXPECTED = "pulsegrid-local in us-east-1: pulsegrid_account_id is '000000000000', but the credentials belong to account 999999999999"
+EXPECTED = "pulsegrid_account_id is '000000000000', but the credentials belong to account 999999999999"
 
 
 def said(output: str) -> str:
