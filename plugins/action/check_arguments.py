@@ -5,17 +5,15 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
+from ansible_collections.pulsegrid.aws.plugins.plugin_utils.role_files import role_file
 
 # What roles and the first AWS call find out
 KNOWN_LATER = re.compile(r"_outputs|alb_origin_headers|pulsegrid_caller")
-ROLES = Path(__file__).parents[2] / "roles"
 
 
 class ActionModule(ActionBase):
@@ -39,17 +37,13 @@ class ActionModule(ActionBase):
         return {"changed": False, "checked": checked}
 
     @staticmethod
-    def _file(role: str, name: str) -> Any:
-        path = ROLES / role / name
-        return DataLoader().load_from_file(str(path), trusted_as_template=True) if path.is_file() else {}
-
-    def _options(self, role: str) -> dict[str, Any]:
-        return self._file(role, "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    def _options(role: str) -> dict[str, Any]:
+        return role_file(role, "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
 
     def _wrong(self, role: str, variables: dict[str, Any]) -> list[str]:
         """What the assertion in the role's preflight says, without the third of a second that including the role takes."""
-        [assertion] = self._file(role, "tasks/preflight.yml")
-        available = {**self._file(role, "defaults/main.yml"), **variables, **self._file(role, "vars/main.yml"), **assertion["vars"]}
+        [assertion] = role_file(role, "tasks/preflight.yml")
+        available = {**role_file(role, "defaults/main.yml"), **variables, **role_file(role, "vars/main.yml"), **assertion["vars"]}
         wrong = self._templar.copy_with_new_env(available_variables=available).template(assertion["vars"]["wrong"])
         return [check["otherwise"] for check in wrong]
 
@@ -74,9 +68,10 @@ class ActionModule(ActionBase):
             errors += [f"{message}{shown}" for message in outcome.error_messages]
         return errors
 
-    def _misspelt(self, role: str, options: dict[str, Any], variables: dict[str, Any]) -> list[str]:
+    @staticmethod
+    def _misspelt(role: str, options: dict[str, Any], variables: dict[str, Any]) -> list[str]:
         """Variables that look like one of the role's inputs and are none, nor one of the role's own."""
-        known = {*options, *self._file(role, "vars/main.yml"), f"{role}_outputs"}
+        known = {*options, *role_file(role, "vars/main.yml"), f"{role}_outputs"}
         return [
             f"{name} is no variable of the role {role}; did you mean {close[0]}?"
             for name in variables

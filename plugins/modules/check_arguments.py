@@ -13,7 +13,7 @@ description:
     have changed the account; this action finds all of them before the first AWS call.
   - A value that still depends on another role's output (C(vpc_outputs.vpc_id)) cannot be known yet. It is passed over here and checked when its role starts.
     M(ansible.builtin.validate_argument_spec) would fail there, which is why this action exists.
-  - What the assertion in C(tasks/preflight.yml) of each role says of its variables is checked too. Including the roles for it would take a third of a second each.
+  - What the assertion in C(tasks/preflight.yml) of each role says of its variables is checked too; including the roles for that takes much longer.
   - Undocumented variables that begin with the name of a role and an underscore are reported, so that a misspelt variable does not silently do nothing.
 options:
   roles:
