@@ -86,6 +86,10 @@ def test_a_number_whose_default_is_a_template_has_none_in_the_specs(role: Any) -
         ),
         ({"tasks": [{"debug": {"msg": "{{ shop_memory_mb }}"}}]}, "tasks/main.yml uses shop_memory_mb, which is no option"),
         ({"tasks": [{"debug": {"msg": "a"}, "when": "shop_stat is defined"}]}, "tasks/main.yml uses shop_stat, which is no option"),
+        (
+            {"tasks": [{"shop.list": {}, "register": "shop_subnet"}]},
+            "shop_subnet is set by a task: the preflight of a later play takes it for a misspelt shop_subnets",
+        ),
         ({"inventory": {"shop_memory_mb": 1}}, "is no variable of the role (is shop_memory_mib meant?)"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
