@@ -186,6 +186,6 @@ def test_a_run_in_check_mode_on_an_empty_account_fails_nowhere(moto: str, engine
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr
     changed = re.findall(r"TASK \[([^\n]*)\] \*+\nchanged: ", result.stdout)
     assert {"The release is built", "The release is pushed"} <= set(changed)
-    assert "pulsegrid.aws.vpc : The VPC is present" in changed
+    assert "pulsegrid.aws.vpc : There is a VPC with DNS names" in changed
     assert {path.rpartition("/")[2] for path in engine.requests} >= {"version", "info"}
     assert not [path for path in engine.requests if path.endswith("/build")]
