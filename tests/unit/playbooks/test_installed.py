@@ -6,23 +6,17 @@ import json
 import os
 import re
 import shutil
-import socket
-import subprocess
 import tarfile
-import threading
-import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ..conftest import CHECKOUT, CountingApi, clean_environment, run
+from ..conftest import CHECKOUT, CountingApi, run
+from .conftest import DockerEngine
 
 TOP = {
-    *("COPYING", "CONTRIBUTING.md", "FILES.json", "MANIFEST.json", "README.md", "SECURITY.md"),
-    *("changelogs", "docs", "files", "group_vars", "meta", "playbooks", "plugins", "requirements", "roles"),
+    *("COPYING", "CONTRIBUTING.md", "FILES.json", "MANIFEST.json", "README.md", "SECURITY.md", "bindep.txt"),
+    *("changelogs", "docs", "execution-environment.yml", "files", "group_vars", "meta", "playbooks", "plugins", "requirements", "roles"),
 }
 # What a checkout has lying about that must not travel
 STATE = [
@@ -37,68 +31,6 @@ VARIABLES = {"pulsegrid_app": "shop", "pulsegrid_region": "eu-central-1", "pulse
 # It has neither response headers policies nor published functions
 ON_MOTO = {"static_site_response_headers_policy_id": "67f7725c-6f97-4210-82d7-5512b31e9d03", "static_site_spa_routing": False, "static_site_blocked_paths": []}
 PLAYBOOKS = sorted(path.stem for path in CHECKOUT.glob("playbooks/*.yml"))
-
-
-class DockerEngine(ThreadingHTTPServer):
-    """Has no image, and tells who it is."""
-
-    def __init__(self) -> None:
-        self.requests: list[str] = []
-        super().__init__(("127.0.0.1", 0), Engine)
-
-    @property
-    def port(self) -> int:
-        return self.server_address[1]
-
-
-class Engine(BaseHTTPRequestHandler):
-    server: DockerEngine
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        self.server.requests.append(path)
-        answers: dict[str, Any] = {"version": {"ApiVersion": "1.47", "Version": "27.3.1"}, "info": {"Name": "far"}, "images/json": []}
-        answer = next((answer for end, answer in answers.items() if path.endswith("/" + end)), None)
-        self.send_response(404 if answer is None else 200)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps({"message": "no such thing"} if answer is None else answer).encode())
-
-    do_POST = do_GET
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def engine() -> Iterator[DockerEngine]:
-    server = DockerEngine()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def moto(tmp_path: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = clean_environment(MOTO_IAM_LOAD_MANAGED_POLICIES="true", MOTO_EC2_LOAD_DEFAULT_AMIS="false")
-    with (tmp_path / "moto.log").open("w") as log, subprocess.Popen(["moto_server", "-p", str(port)], env=environment, stdout=log, stderr=log) as server:
-        try:
-            end = time.monotonic() + 60
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port)).close()
-                    break
-                except ConnectionRefusedError:
-                    assert server.poll() is None, (tmp_path / "moto.log").read_text()
-                    assert time.monotonic() < end, "moto does not answer"
-                    time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -175,11 +107,10 @@ def test_every_playbook_is_found_by_name(installed: Path, user: Path) -> None:
 
 
 def test_a_run_in_check_mode_on_an_empty_account_fails_nowhere(moto: str, engine: DockerEngine, installed: Path, user: Path) -> None:
-    """And a Docker engine elsewhere is found as Docker's own tools find it."""
     names = [f"pulsegrid.aws.{name}" for name in ("site", "deploy_backend", "deploy_frontend")]
     result = run(
         "ansible-playbook", "-i", "hosts.yml", "--check", *names, "-e", json.dumps({**ON_MOTO, "pulsegrid_account_id": "123456789012"}),
-        cwd=user, ANSIBLE_COLLECTIONS_PATH=str(installed), DOCKER_HOST=f"tcp://127.0.0.1:{engine.port}",
+        cwd=user, ANSIBLE_COLLECTIONS_PATH=str(installed), **engine.environment,
         AWS_ENDPOINT_URL=moto, AWS_ACCESS_KEY_ID="nobody", AWS_SECRET_ACCESS_KEY="nobody",
     )  # fmt: skip
 
@@ -187,5 +118,4 @@ def test_a_run_in_check_mode_on_an_empty_account_fails_nowhere(moto: str, engine
     changed = re.findall(r"TASK \[([^\n]*)\] \*+\nchanged: ", result.stdout)
     assert {"The release is built", "The release is pushed"} <= set(changed)
     assert "pulsegrid.aws.vpc : There is a VPC with DNS names" in changed
-    assert {path.rpartition("/")[2] for path in engine.requests} >= {"version", "info"}
-    assert not [path for path in engine.requests if path.endswith("/build")]
+    assert engine.built == {}
