@@ -45,6 +45,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes.action_group
   - pulsegrid.aws.ecs_network
 notes:
   - A role's permissions are asked for with IAM's policy simulator, which knows the role's own policies, its boundary and the organization's policies. Where
