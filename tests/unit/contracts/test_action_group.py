@@ -22,5 +22,7 @@ def test_the_group_has_each_module_that_takes_credentials_and_each_says_so() -> 
     calling = sorted(name for name, its in modules.items() if "amazon.aws.common.modules" in its)
 
     assert calling
-    assert yaml.safe_load((CHECKOUT / "meta/runtime.yml").read_text())["action_groups"]["aws"] == calling
+    official, *own = yaml.safe_load((CHECKOUT / "meta/runtime.yml").read_text())["action_groups"]["aws"]
+    assert official == {"metadata": {"extend_group": ["amazon.aws.aws", "community.aws.aws"]}}
+    assert own == calling
     assert sorted(name for name, its in modules.items() if "pulsegrid.aws.attributes.action_group" in its) == calling
