@@ -43,7 +43,7 @@ test: .venv/test  ## Run all tests: lint, unit, molecule, end to end
 		printf '=== %s passed in %d s\n' $$stage $$((SECONDS - began)); \
 	done
 
-lint: .venv/test  ## ruff, yamllint, ansible-lint, changelog fragments, the roles' contracts, antsibull-docs, ansible-test sanity
+lint: .venv/test  ## ruff, yamllint, ansible-lint, changelog fragments, the roles' contracts, the guides, antsibull-docs, ansible-test sanity
 	ruff check
 	ruff format --check
 	yamllint --strict .

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from . import policies, readme
+from . import guides, policies, readme
 from .specs import Role
 
 CHECKOUT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ def check() -> list[str]:
         problems += [f"{file.relative_to(CHECKOUT)}: {finding}" for finding in policies.findings(file.read_text())]
         if (size := policies.size(json.loads(file.read_text()))) > policies.LIMIT:
             problems.append(f"{file.relative_to(CHECKOUT)} has {size} characters without white space: IAM allows {policies.LIMIT}")
-    return problems
+    return problems + guides.problems(CHECKOUT)
 
 
 def docs() -> list[str]:
