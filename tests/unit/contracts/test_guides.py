@@ -10,7 +10,7 @@ from contracts import guides
 FILES = {
     "Makefile": ".PHONY: test\ntest lint: .venv/test  ## Check\n",
     "group_vars/all.yml": "shop_size: 1\npulsegrid_app: shop\n",
-    "playbooks/site.yml": "- hosts: all\n  vars_prompt: [{name: pulsegrid_confirm}]\n  tasks:\n    - {debug: {msg: '{{ pulsegrid_caller }}'}, tags: [verify, always]}\n",
+    "playbooks/site.yml": "- hosts: all\n  vars_prompt: [{name: pulsegrid_confirm}]\n  tasks: [{debug: {var: pulsegrid_caller}, tags: [verify, always]}]\n",
     "playbooks/lock.yml": "[]\n",
     "roles/shop/meta/argument_specs.yml": "argument_specs: {main: {options: {shop_memory_mib: {type: int}}}}\n",
     "roles/shop/README.md": "# shop\n\n[All](../../docs/guide.md#the-2nd-run-site)\n",
