@@ -14,7 +14,7 @@ STAGES := lint unit molecule e2e
 # Argument specs, READMEs and IAM policies; what parliament is built on says that it is old
 CONTRACTS := PYTHONPATH=tests python -W ignore -m contracts
 
-.PHONY: help demo down test $(STAGES) docs-lint sanity docs iam-policies bench bench-demo
+.PHONY: help demo down test $(STAGES) docs-lint sanity docs docs-site picture iam-policies bench bench-demo
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1|/' | column -t -s '|'
@@ -55,6 +55,15 @@ lint: .venv/test  ## ruff, yamllint, ansible-lint, changelog fragments, the role
 
 docs: .venv/test  ## Write what is generated: inputs and IAM actions in the roles' READMEs, the deployment policy
 	$(CONTRACTS) docs
+
+# Its tools are needed for nothing else: what checks that the picture is of its code does not draw it.
+picture: .venv/test  ## Draw docs/images/architecture.png from architecture.py beside it
+	@command -v dot >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qy --no-install-recommends graphviz || \
+		{ echo 'The picture is drawn with Graphviz: install graphviz'; exit 1; }; }
+	@[ -x .local/picture/bin/python ] || { $(PYTHON) -m venv .local/picture; .local/picture/bin/pip install -q --disable-pip-version-check diagrams==0.25.1; }
+	.local/picture/bin/python docs/images/architecture.py docs/images/architecture.png
+	$(CONTRACTS) mark
 
 # A scenario fails when its role calls what iam_policy.json does not allow; here it writes the policy. What neither emulator records any more leaves it.
 iam-policies: .venv/test  ## Measure the roles' IAM policies anew, in every scenario on both emulators

@@ -2,4 +2,5 @@
 
 python -m contracts check   says what does not agree (make lint)
 python -m contracts docs    writes what is generated (make docs)
+python -m contracts mark    says in the pictures what code they are of (make picture)
 """
