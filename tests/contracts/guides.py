@@ -20,7 +20,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.M)
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 SPAN = re.compile(r"(`+)(.+?)\1", re.S)
-COMMENT = re.compile(r"\s#\s.*$")
+COMMENT = re.compile(r"(?:^|\s)#\s.*$")
 PATH = re.compile(r"^[\w.-]+(?:/[\w.@*-]+)+/?$")
 # Of aws, what the CLI adds to the operations of the API, and its options for all of them
 OF_THE_CLI = {"configure", "s3", "sso", "sts get-session-token"}
@@ -131,7 +131,7 @@ def _links(checkout: Checkout, guide: Path, prose: str) -> Iterator[str]:
             if url.scheme not in {"https", "mailto"} or not (url.netloc or url.path):
                 yield f"the link {target} is no https address"
             continue
-        name, _, anchor = target.partition("#")
+        name, _hash, anchor = target.partition("#")
         file = (guide.parent / name).resolve() if name else guide
         if not file.is_relative_to(checkout.path.resolve()) or not file.exists():
             yield f"the link {target} leads nowhere"
