@@ -56,14 +56,29 @@ lint: .venv/test  ## ruff, yamllint, ansible-lint, changelog fragments, the role
 docs: .venv/test  ## Write what is generated: inputs and IAM actions in the roles' READMEs, the deployment policy
 	$(CONTRACTS) docs
 
-# Its tools are needed for nothing else: what checks that the picture is of its code does not draw it.
-picture: .venv/test  ## Draw docs/images/architecture.png from architecture.py beside it
+# What draws and renders is needed for nothing else: that a picture is of its code is checked without drawing it.
+.local/docs/bin/python: requirements/docs.txt
+	@$(PYTHON) -m venv .local/docs
+	@.local/docs/bin/pip install -q --disable-pip-version-check -r requirements/docs.txt
+	@touch $@
+
+picture: .venv/test .local/docs/bin/python  ## Draw docs/images/architecture.png from architecture.py beside it
 	@command -v dot >/dev/null || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qy --no-install-recommends graphviz || \
 		{ echo 'The picture is drawn with Graphviz: install graphviz'; exit 1; }; }
-	@[ -x .local/picture/bin/python ] || { $(PYTHON) -m venv .local/picture; .local/picture/bin/pip install -q --disable-pip-version-check diagrams==0.25.1; }
-	.local/picture/bin/python docs/images/architecture.py docs/images/architecture.png
+	.local/docs/bin/python docs/images/architecture.py docs/images/architecture.png
 	$(CONTRACTS) mark
+
+# The guides where they are in the checkout, so that their links stay right, and beside them what antsibull-docs makes of the roles and plugins. References to
+# other collections, whose documentation is not here, lead nowhere without a warning.
+docs-site: SITE := .local/docs/site
+docs-site: .venv/runtime .local/docs/bin/python  ## Render the guides and the reference of roles and plugins: .local/docs/site/html/index.html
+	@rm -rf $(SITE); mkdir -p $(SITE)/reference
+	cp --parents -t $(SITE) *.md docs/*.md docs/*.json docs/*/* roles/*/README.md roles/*/*.json COPYING
+	ANSIBLE_COLLECTIONS_PATH=.collections .local/docs/bin/antsibull-docs collection --use-current --squash-hierarchy --dest-dir $(SITE)/reference pulsegrid.aws
+	@printf '%s\n' '# pulsegrid.aws' '```{toctree}' ':glob:' ':maxdepth: 1' README docs/README 'docs/*' reference/index 'roles/*/README' '*' '```' > $(SITE)/index.md
+	.local/docs/bin/sphinx-build -q -W -C -D project=pulsegrid.aws -D extensions=myst_parser,sphinx_antsibull_ext -D myst_heading_anchors=3 \
+		-D suppress_warnings=ref.ref $(SITE) $(SITE)/html
 
 # A scenario fails when its role calls what iam_policy.json does not allow; here it writes the policy. What neither emulator records any more leaves it.
 iam-policies: .venv/test  ## Measure the roles' IAM policies anew, in every scenario on both emulators
