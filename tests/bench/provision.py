@@ -22,6 +22,8 @@ from contracts.actions import is_read
 from e2e.conftest import CHECKOUT, Cloud, Run, aws_environment, free_port
 from e2e.recorder import Recorder
 
+from .section import Bound, Section
+
 LAUNCHER = CHECKOUT / "roles/local_cloud/files/launcher"
 MINISTACK = CHECKOUT / ".local/bench/ministack/bin/python"
 READY_SECONDS = 30
@@ -80,7 +82,6 @@ def answers(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 @dataclass
 class Played:
-    began: float
     run: Run
     calls: list[str]
     reads: list[bool]
@@ -89,11 +90,6 @@ class Played:
     @property
     def seconds(self) -> float:
         return self.run.seconds
-
-    @property
-    def tasks(self) -> list[tuple[str, float]]:
-        """How long each task took; before the first is the start of Ansible."""
-        return tasks_of(self.run)
 
 
 def tasks_of(run: Run) -> list[tuple[str, float]]:
@@ -123,10 +119,11 @@ class Stack:
         self.cloud = Cloud(recorder.upstream_port, told)
 
     def play(self, *arguments: str) -> Played:
-        before, began = len(self.recorder.requests), time.monotonic()
+        before = len(self.recorder.requests)
         run = self.cloud.playbook(self.playbook, *arguments)
-        requests = self.recorder.requests[before:]
-        return Played(began, run, [str(each.operation) for each in requests], [is_read(each.operation) for each in requests], self.recorder.times[before:])
+        operations = [request.operation for request in self.recorder.requests[before:]]
+        times = [began for began, _answered in self.recorder.spans[before:]]
+        return Played(run, [str(each) for each in operations], [is_read(each) for each in operations], times)
 
 
 Again = dict[tuple[int, str, str], list[Played]]
@@ -201,9 +198,6 @@ def requests(played: Played) -> int:
     return len(played.calls)
 
 
-Bound = tuple[str, str, bool]
-
-
 def bounds_again(found: Again) -> list[Bound]:
     rows = []
     for latency in LATENCIES:
@@ -237,7 +231,7 @@ def bounds_first(found: list[tuple[Played, Chain]]) -> list[Bound]:
 
 def profile(runs: list[Played]) -> list[str]:
     """The tasks that take longest, medians of the runs; the rest in one line."""
-    tables = [dict(numbered(played.tasks)) for played in runs]
+    tables = [dict(numbered(tasks_of(played.run))) for played in runs]
     medians = {name: statistics.median(table.get(name, 0.0) for table in tables) for name in tables[-1]}
     slowest = sorted(medians, key=lambda name: -medians[name])[:SLOWEST]
     rest = [seconds for name, seconds in medians.items() if name not in slowest]
@@ -263,8 +257,6 @@ def spread(runs: list[Played]) -> str:
 
 def document_again(found: Again) -> list[str]:
     lines = [
-        "## Second run and plan",
-        "",
         f"`{OURS}` on inventories/local beside `{PEER}`, which makes the same stack with the modules of amazon.aws and community.aws alone",
         "and leaves out what they cannot make. Control plane of the local cloud, without an engine, one for each; both in turn.",
         "",
@@ -283,11 +275,10 @@ def document_again(found: Again) -> list[str]:
 def document_first(found: list[tuple[Played, Chain]]) -> list[str]:
     its = found[-1][1]
     return [
-        "## First provision",
-        "",
-        f"`{OURS}` on inventories/local, on an empty control plane that takes {PROVISION['pace']:g} of AWS's time for what it makes, and {its.latency_ms:g} ms for each",
-        f"request. The longest chain is what must come one after another: {its.network_requests} changes until the database is asked for,",
-        f"{its.database_seconds:.1f} s until it is available, and {its.service_requests} changes for the service that needs its address: {its.seconds:.1f} s.",
+        f"`{OURS}` on inventories/local, on an empty control plane that takes {PROVISION['pace']:g} of AWS's time for what it makes, and",
+        f"{its.latency_ms:g} ms for each request. The longest chain is what must come one after another: {its.network_requests} changes until the database is",
+        f"asked for, {its.database_seconds:.1f} s until it is available, and {its.service_requests} changes for the service that needs its address:",
+        f"{its.seconds:.1f} s.",
         "",
         "| run | requests | wall | chain | ratio |",
         "|---|---|---|---|---|",
@@ -298,3 +289,13 @@ def document_first(found: list[tuple[Played, Chain]]) -> list[str]:
         "",
         *profile([played for played, _its in found]),
     ]
+
+
+def measure_again() -> Section:
+    found = again()
+    return Section("Second run and plan", bounds_again(found), document_again(found))
+
+
+def measure_first() -> Section:
+    found = first()
+    return Section("First provision", bounds_first(found), document_first(found))
