@@ -1,9 +1,9 @@
 """As much of AWX 24.6.1's API as the awx.awx modules and awxkit ask for, in memory and on loopback.
 
-What an object looks like is not written here: recording.jsonl has it. It is what a real AWX 24.6.1 answered to awx.awx 24.6.1 (organization, execution environment,
-credential type, credentials, project, inventory, source, job templates, workflow, schedule; created, then looked at again), without times, names of users and
-whatever else is of that one AWX. test_stand_in.py puts each of its requests to this stand-in, which has to answer the same. What was not recorded (labels,
-teams, roles, notification templates, approvals, what is refused) is as in AWX's documentation.
+What an object looks like is not written here: recording.jsonl has it. It is what a real AWX 24.6.1 answered to awx.awx 24.6.1, which made an organization, execution
+environment, credential type, credentials, project, inventory, source, job templates, workflow and schedule, and then looked at them again; times, users and whatever
+else is of that one AWX are left out. test_stand_in.py puts each of its requests to this stand-in, which has to answer the same. What was not recorded (labels, teams,
+roles, notification templates, approvals, what is refused) is as in AWX's documentation.
 """
 
 from __future__ import annotations
@@ -49,7 +49,12 @@ UNSET: dict[str, Json] = {
 }  # fmt: skip
 NOT_RECORDED: dict[str, Json] = {
     "labels": {"type": "label", "fields": {}, "related": {"organization": ""}, "roles": {}},
-    "teams": {"type": "team", "fields": {"description": ""}, "related": {"organization": "", "roles": "roles/", "object_roles": "object_roles/"}, "roles": {"admin_role": "Admin", "member_role": "Member", "read_role": "Read"}},
+    "teams": {
+        "type": "team",
+        "fields": {"description": ""},
+        "related": {"organization": "", "roles": "roles/", "object_roles": "object_roles/"},
+        "roles": {"admin_role": "Admin", "member_role": "Member", "read_role": "Read"},
+    },
     "notification_templates": {
         "type": "notification_template",
         "fields": {"description": "", "organization": None, "notification_type": "", "notification_configuration": {}, "messages": None},
@@ -59,19 +64,40 @@ NOT_RECORDED: dict[str, Json] = {
     "workflow_approval_templates": {"type": "workflow_approval_template", "fields": {"description": "", "timeout": 0}, "related": {}, "roles": {}},
 }
 UNIFIED = ["projects", "inventory_sources", "job_templates", "workflow_job_templates", "workflow_approval_templates"]
-READ_ONLY = {"id", "type", "url", "related", "summary_fields", "status", "last_job_failed", "last_update_failed", "managed", "cloud", "kubernetes", "has_active_failures",
-             "total_hosts", "hosts_with_active_failures", "total_groups", "has_inventory_sources", "total_inventory_sources", "inventory_sources_with_failures",
-             "pending_deletion", "success_nodes", "failure_nodes", "always_nodes", "dtstart", "dtend", "next_run", "timezone", "until", "scm_revision", "namespace"}  # fmt: skip
-FOREIGN = {"organization": "organizations", "inventory": "inventories", "project": "projects", "source_project": "projects", "credential": "credentials",
-           "credential_type": "credential_types", "execution_environment": "execution_environments", "default_environment": "execution_environments",
-           "workflow_job_template": "workflow_job_templates", "unified_job_template": "unified_job_templates"}  # fmt: skip
-ATTACHED = {"credentials": "credentials", "galaxy_credentials": "credentials", "labels": "labels", "instance_groups": "instance_groups",
-            "notification_templates_started": "notification_templates", "notification_templates_success": "notification_templates",
-            "notification_templates_error": "notification_templates", "notification_templates_approvals": "notification_templates",
-            "success_nodes": "workflow_job_template_nodes", "failure_nodes": "workflow_job_template_nodes", "always_nodes": "workflow_job_template_nodes"}  # fmt: skip
-REQUIRED = {"job_templates": ["name", "project", "playbook"], "workflow_job_template_nodes": ["workflow_job_template"], "schedules": ["name", "rrule", "unified_job_template"],
-            "inventories": ["name", "organization"], "teams": ["name", "organization"], "labels": ["name", "organization"], "credentials": ["name", "credential_type"],
-            "inventory_sources": ["name", "inventory"], "execution_environments": ["name", "image"]}  # fmt: skip
+READ_ONLY = set(
+    "id type url related summary_fields status last_job_failed last_update_failed managed cloud kubernetes has_active_failures total_hosts total_groups "
+    "hosts_with_active_failures has_inventory_sources total_inventory_sources inventory_sources_with_failures pending_deletion success_nodes failure_nodes "
+    "always_nodes dtstart dtend next_run timezone until scm_revision namespace".split()
+)
+FOREIGN = {
+    "organization": "organizations",
+    "inventory": "inventories",
+    "project": "projects",
+    "source_project": "projects",
+    "credential": "credentials",
+    "credential_type": "credential_types",
+    "execution_environment": "execution_environments",
+    "default_environment": "execution_environments",
+    "workflow_job_template": "workflow_job_templates",
+    "unified_job_template": "unified_job_templates",
+}
+ATTACHED = {
+    **{name: "credentials" for name in ("credentials", "galaxy_credentials")},
+    **{f"notification_templates_{when}": "notification_templates" for when in ("started", "success", "error", "approvals")},
+    **{f"{when}_nodes": "workflow_job_template_nodes" for when in ("success", "failure", "always")},
+    "labels": "labels",
+}
+REQUIRED = {
+    "job_templates": ["name", "project", "playbook"],
+    "workflow_job_template_nodes": ["workflow_job_template"],
+    "schedules": ["name", "rrule", "unified_job_template"],
+    "inventories": ["name", "organization"],
+    "teams": ["name", "organization"],
+    "labels": ["name", "organization"],
+    "credentials": ["name", "credential_type"],
+    "inventory_sources": ["name", "inventory"],
+    "execution_environments": ["name", "image"],
+}
 WEBHOOK = {"url": None, "http_method": "POST", "headers": {}, "disable_ssl_verification": False, "username": "", "password": ""}
 
 
@@ -93,7 +119,7 @@ def shapes() -> dict[str, Json]:
 
 
 class Awx:
-    """The objects and what is attached to them. `sync` is how a project's sync ends, or "running" for one that does not; `polls` how often it is looked at before."""
+    """The objects and what is attached to them. A project is shown `polls` times before its sync ends as `sync` says; "running" does not end."""
 
     def __init__(self, sync: str = "successful", polls: int = 2, playbooks: tuple[str, ...] = ()) -> None:
         self.sync, self.polls, self.playbooks = sync, polls, playbooks
@@ -292,13 +318,15 @@ class Awx:
             known = {field["id"] for field in self.objects["credential_types"][it["credential_type"]]["inputs"]["fields"]}
             if unknown := it["inputs"].keys() - known:
                 raise Refused(400, {"inputs": [f"Additional properties are not allowed ({unknown})"]})
-        if kind == "credential_types" and number and it["inputs"] != self.objects[kind][number]["inputs"]:
-            if any(that["credential_type"] == number for that in self.objects["credentials"].values()):
-                raise Refused(403, {"detail": "Modifications to inputs are not allowed for credential types that are in use"})
+        in_use = {that["credential_type"] for that in self.objects["credentials"].values()}
+        if kind == "credential_types" and number in in_use and it["inputs"] != self.objects[kind][number]["inputs"]:
+            raise Refused(403, {"detail": "Modifications to inputs are not allowed for credential types that are in use"})
 
     def check_answers(self, template: int, answers: Json, whole: bool) -> None:
         it = self.objects["job_templates"][template]
-        questions = {question["variable"]: question for question in self.surveys.get(("job_templates", template), {}).get("spec", [])} if it["survey_enabled"] else {}
+        questions = (
+            {question["variable"]: question for question in self.surveys.get(("job_templates", template), {}).get("spec", [])} if it["survey_enabled"] else {}
+        )
         if not it["ask_variables_on_launch"] and (foreign := answers.keys() - questions):
             raise Refused(400, {"extra_data": [f"Variables {', '.join(foreign)} are not allowed on launch."]})
         wrong = [name for name, value in answers.items() if questions[name]["type"] == "multiplechoice" and value not in questions[name]["choices"]]
