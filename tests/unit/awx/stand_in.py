@@ -1,9 +1,9 @@
 """As much of AWX 24.6.1's API as the awx.awx modules and awxkit ask for, in memory and on loopback.
 
-What an object looks like is not written here: recording.jsonl has it. It is what a real AWX 24.6.1 answered to awx.awx 24.6.1, which made an organization, execution
-environment, credential type, credentials, project, inventory, source, job templates, workflow and schedule, and then looked at them again; times, users and whatever
-else is of that one AWX are left out. test_stand_in.py puts each of its requests to this stand-in, which has to answer the same. What was not recorded (labels, teams,
-roles, notification templates, approvals, what is refused) is as in AWX's documentation.
+What an object looks like is not written here: recording.jsonl has it. It is what a real AWX 24.6.1 answered to awx.awx 24.6.1, which made an organization,
+execution environment, credential type, credentials, project, inventory, source, job templates, workflow and schedule, and then looked at them again; times,
+users and whatever else is of that one AWX are left out. test_stand_in.py puts each of its requests to this stand-in, which has to answer the same. What was not
+recorded (labels, teams, roles, notification templates, approvals, what is refused) is as in AWX's documentation.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ UNSET: dict[str, Json] = {
     "workflow_job_template_nodes": {"unified_job_template": None},
 }  # fmt: skip
 NOT_RECORDED: dict[str, Json] = {
-    "labels": {"type": "label", "fields": {}, "related": {"organization": ""}, "roles": {}},
+    "labels": {"type": "label", "fields": {"organization": None}, "related": {"organization": ""}, "roles": {}},
     "teams": {
         "type": "team",
-        "fields": {"description": ""},
+        "fields": {"description": "", "organization": None},
         "related": {"organization": "", "roles": "roles/", "object_roles": "object_roles/"},
         "roles": {"admin_role": "Admin", "member_role": "Member", "read_role": "Read"},
     },
@@ -64,11 +64,12 @@ NOT_RECORDED: dict[str, Json] = {
     "workflow_approval_templates": {"type": "workflow_approval_template", "fields": {"description": "", "timeout": 0}, "related": {}, "roles": {}},
 }
 UNIFIED = ["projects", "inventory_sources", "job_templates", "workflow_job_templates", "workflow_approval_templates"]
-READ_ONLY = set(
-    "id type url related summary_fields status last_job_failed last_update_failed managed cloud kubernetes has_active_failures total_hosts total_groups "
-    "hosts_with_active_failures has_inventory_sources total_inventory_sources inventory_sources_with_failures pending_deletion success_nodes failure_nodes "
-    "always_nodes dtstart dtend next_run timezone until scm_revision namespace".split()
-)
+READ_ONLY = {
+    *["id", "type", "url", "related", "summary_fields", "status", "managed", "namespace", "cloud", "kubernetes", "scm_revision", "pending_deletion"],
+    *["last_job_failed", "last_update_failed", "has_active_failures", "total_hosts", "total_groups", "hosts_with_active_failures"],
+    *["has_inventory_sources", "total_inventory_sources", "inventory_sources_with_failures", "success_nodes", "failure_nodes", "always_nodes"],
+    *["dtstart", "dtend", "next_run", "timezone", "until"],
+}
 FOREIGN = {
     "organization": "organizations",
     "inventory": "inventories",
@@ -159,7 +160,9 @@ class Awx:
     def route(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
         if path in {"/api/", ROOT}:
             kinds = {kind: f"{ROOT}{kind}/" for kind in [*self.shapes, "unified_job_templates"]}
-            more = {"users": f"{ROOT}users/", "inventory": kinds["inventories"], "applications": f"{ROOT}applications/", "me": f"{ROOT}me/"}
+            more = {kind: f"{ROOT}{kind}/" for kind in ("users", "applications", "system_job_templates", "hosts", "groups")} | {
+                "inventory": kinds.pop("inventories")
+            }
             return 200, {**kinds, **more} if path == ROOT else {"current_version": ROOT, "available_versions": {"v2": ROOT}}
         parts = path.removeprefix(ROOT).strip("/").split("/")
         if len(parts) == 1:
@@ -412,7 +415,7 @@ class Handler(BaseHTTPRequestHandler):
             status, answer = 401, {"detail": "Authentication credentials were not provided."}
         else:
             status, answer = self.awx.answer(self.command, self.path, body)
-        content = b"" if status == 204 else json.dumps(answer).encode()
+        content = b"" if answer is None else json.dumps(answer).encode()
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", "Allow": "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS", "X-API-Product-Name": "AWX",
                             "X-API-Product-Version": "24.6.1", "Content-Length": str(len(content))}.items():  # fmt: skip

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -94,7 +96,7 @@ def test_check_mode_predicts_creates_mends_and_removes(controller: Controller) -
     assert awx.changes == []
     created = controller.play(**few)
     assert predicted.changed == created.changed
-    assert len(created.changed) == sum(len(few[name]) for name in LISTS) + 1 + 4  # a source, two nodes and their links; and below what nobody links from
+    assert len(created.changed) == sum(len(few[name]) for name in LISTS) + 4  # an inventory's source, a workflow's two nodes and the link between them
     made = len(awx.changes)
     assert controller.play("--check", **few).changed == []
     assert len(awx.changes) == made
@@ -138,6 +140,18 @@ def test_check_mode_predicts_creates_mends_and_removes(controller: Controller) -
     made = len(awx.changes)
     assert controller.play(**few, awx_state="absent").changed == []
     assert len(awx.changes) == made
+
+
+def test_the_asset_files_are_the_same_definitions(controller: Controller) -> None:
+    """awxkit imports them, and the playbook finds nothing to change."""
+    environment = {**os.environ, "CONTROLLER_HOST": controller.url, "CONTROLLER_OAUTH_TOKEN": TOKEN}
+    for number in (1, 2):
+        assets = (CHECKOUT / f"docs/awx-assets-{number}.json").read_text()
+        imported = subprocess.run(["awx", "import"], input=assets, env=environment, text=True, capture_output=True, timeout=120, check=False)
+        assert imported.returncode == 0, imported.stdout + imported.stderr
+    assert len(controller.awx.objects["job_templates"]) == len(DATA["awx_job_templates"])
+
+    assert controller.play("--check").changed == []
 
 
 @pytest.mark.parametrize(("sync", "said"), [("running", "has not synced the project PulseGrid playbooks within 15 seconds"), ("failed", "could not sync")])
