@@ -1,6 +1,7 @@
-"""docs/awx-assets-*.json: what playbooks/vars/awx.yml defines, as `awx import` takes it. A unit test imports them and then has playbooks/awx.yml find no difference.
+"""docs/awx-assets-*.json: what playbooks/vars/awx.yml defines, as `awx import` takes it. A unit test imports them; playbooks/awx.yml then changes nothing.
 
-Two files: awxkit makes workflows before job templates and gives those their surveys last, but AWX takes a workflow node's answers only where a survey asks for them.
+Two files: awxkit makes workflows before job templates and gives those their surveys last, but AWX takes the answers of a workflow's node only where a survey
+asks for them.
 """
 
 from __future__ import annotations
@@ -54,7 +55,13 @@ def assets(data: Json) -> Json:
     def common(kind: str, it: Json) -> Json:
         return {"name": it["name"], "description": it.get("description", ""), "organization": organization, "natural_key": key(kind, it["name"])}
 
+    made: set[str] = set()
+
     def labels(it: Json) -> list[Json]:
+        """A label is made with the first that has it. The others name it, since awxkit does not attach what it was to make and found."""
+        if made >= set(it["labels"]):
+            return [key("label", name) for name in it["labels"]]
+        made.update(it["labels"])
         return [{"name": name, "organization": organization, "natural_key": key("label", name)} for name in it["labels"]]
 
     def notifications(it: Json) -> list[Json]:
@@ -136,6 +143,7 @@ def assets(data: Json) -> Json:
             },
         }
 
+    job_templates = [job_template(it) for it in data["awx_job_templates"]]
     return {
         "organizations": [{"name": it["name"], "description": it["description"], "natural_key": organization} for it in data["awx_organizations"]],
         "execution_environments": [
@@ -187,6 +195,6 @@ def assets(data: Json) -> Json:
             for it in data["awx_inventories"]
             for source in it["sources"]
         ],
-        "job_templates": [job_template(it) for it in data["awx_job_templates"]],
+        "job_templates": job_templates,
         "workflow_job_templates": [workflow(it) for it in data["awx_workflow_job_templates"]],
     }
