@@ -14,7 +14,7 @@ STAGES := lint unit molecule e2e
 # Argument specs, READMEs and IAM policies; what parliament is built on says that it is old
 CONTRACTS := PYTHONPATH=tests python -W ignore -m contracts
 
-.PHONY: help demo down test $(STAGES) sanity docs iam-policies bench bench-demo
+.PHONY: help demo down test $(STAGES) docs-lint sanity docs iam-policies bench bench-demo
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1|/' | column -t -s '|'
@@ -43,13 +43,14 @@ test: .venv/test  ## Run all tests: lint, unit, molecule, end to end
 		printf '=== %s passed in %d s\n' $$stage $$((SECONDS - began)); \
 	done
 
-lint: .venv/test  ## ruff, yamllint, ansible-lint, changelog fragments, the roles' contracts, ansible-test sanity
+lint: .venv/test  ## ruff, yamllint, ansible-lint, changelog fragments, the roles' contracts, antsibull-docs, ansible-test sanity
 	ruff check
 	ruff format --check
 	yamllint --strict .
 	ansible-lint --offline
 	antsibull-changelog lint
 	$(CONTRACTS) check
+	$(MAKE) docs-lint
 	$(MAKE) sanity
 
 docs: .venv/test  ## Write what is generated: inputs and IAM actions in the roles' READMEs, the deployment policy
@@ -62,19 +63,31 @@ iam-policies: .venv/test  ## Measure the roles' IAM policies anew, in every scen
 	UPDATE_IAM_POLICIES=1 BACKEND=ministack $(MAKE) molecule
 	$(MAKE) docs
 
-# ansible-test wants the collection below ansible_collections/, beside those it imports, and fetches a pip installer for its environments,
-# which a machine without the open internet cannot: Python's own stands in.
+# What wants the collection below ansible_collections/, beside those it imports, finds a copy there.
+COPY := .local/sanity/ansible_collections/pulsegrid/aws
+define copy
+@rm -rf .local/sanity/ansible_collections; mkdir -p $(COPY)
+@git -c safe.directory='*' ls-files -z --cached --others --exclude-standard ':!.collections' | xargs -0 cp -P --parents -t $(COPY)
+@git init -q $(COPY)
+@ln -sfn $$(python -c 'import ansible_collections.amazon as it; print(it.__path__[0])') .local/sanity/ansible_collections/amazon
+endef
+
+# It takes what git knows of a collection that is in a repository, and .venv is in ours: nothing of the collections that we depend on.
+docs-lint: export GIT_CEILING_DIRECTORIES := $(realpath .venv)
+docs-lint: .venv/test
+	$(copy)
+	cd $(COPY) && antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs dependent .
+
+# ansible-test fetches a pip installer for its environments, which a machine without the open internet cannot: Python's own stands in.
 # That HOME has no git configuration, and so not the owner's safe.directory.
 sanity: export HOME := $(CURDIR)/.local/sanity
 sanity: .venv/test
-	@rm -rf .local/sanity/ansible_collections; mkdir -p .local/sanity/ansible_collections/pulsegrid/aws .local/sanity/.ansible/test/cache
+	$(copy)
+	@mkdir -p .local/sanity/.ansible/test/cache
 	@pip=$$(python -c 'from types import SimpleNamespace as python; from ansible_test._internal.python_requirements import get_venv_packages; \
 		print(get_venv_packages(python(version=""))["pip"])'); \
 		printf 'import ensurepip\n\nensurepip.bootstrap()\n' > .local/sanity/.ansible/test/cache/get_pip_$${pip//./_}.py
-	@git -c safe.directory='*' ls-files -z --cached --others --exclude-standard ':!.collections' | xargs -0 cp -P --parents -t .local/sanity/ansible_collections/pulsegrid/aws
-	@git init -q .local/sanity/ansible_collections/pulsegrid/aws
-	@ln -sfn $$(python -c 'import ansible_collections.amazon as it; print(it.__path__[0])') .local/sanity/ansible_collections/amazon
-	cd .local/sanity/ansible_collections/pulsegrid/aws && ansible-test sanity --venv --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])') 2>&1 \
+	cd $(COPY) && ansible-test sanity --venv --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])') 2>&1 \
 		| grep --line-buffered -vE '^(Collecting|  |Installing|Successfully|Looking in|Processing|Using cached)'
 
 unit: .venv/test .venv/npm .venv/go  ## Plugins, Lambda, playbooks without a cloud, Go and React

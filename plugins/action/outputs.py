@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
-
-ROLES = Path(__file__).parents[2] / "roles"
+from ansible_collections.pulsegrid.aws.plugins.plugin_utils.role_files import ROLES, role_file
 
 
 class ActionModule(ActionBase):
@@ -20,9 +17,8 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         roles = self._task.args.get("roles") or []
         known = [role for role in roles if (ROLES / role / "meta" / "outputs.yml").is_file()]
-        self.loader = DataLoader()
-        self.loader.set_basedir(str(ROLES))
-        queries = {role: self.templated(role, "query", variables) for role in known}
+        files = {role: {name: role_file(role, name) for name in ("defaults/main.yml", "vars/main.yml", "meta/outputs.yml")} for role in known}
+        queries = {role: self.templated(files[role], "query", variables) for role in known}
         # Roles that it does not know the module refuses.
         found = self._execute_module(module_args={**self._task.args, "queries": queries}, task_vars=variables)
         if found.get("failed"):
@@ -30,16 +26,11 @@ class ActionModule(ActionBase):
         outputs = {}
         for role in known:
             of_role = {f"{role}_found": found["found"][role], f"{role}_caller": found["caller"], "region": found["region"]}
-            outputs[f"{role}_outputs"] = self.templated(role, "outputs", variables, of_role)
-        return {"changed": False, "outputs": outputs, "invocation": found.get("invocation", {})}
+            outputs[f"{role}_outputs"] = self.templated(files[role], "outputs", variables, of_role)
+        return {"changed": False, "outputs": outputs, "caller": found["caller"], "invocation": found.get("invocation", {})}
 
-    def templated(self, role: str, key: str, variables: dict[str, Any], found: dict[str, Any] | None = None) -> Any:
+    def templated(self, files: dict[str, Any], key: str, variables: dict[str, Any], found: dict[str, Any] | None = None) -> Any:
         """A part of the role's meta/outputs.yml, with the role's own variables as if the role ran: its defaults lose, its vars win."""
-        own = self.file(role, "vars/main.yml")
-        outputs = self.file(role, "meta/outputs.yml")
-        available = {**self.file(role, "defaults/main.yml"), **variables, **own, **outputs.get("vars", {}), **(found or {})}
+        defaults, own, outputs = files.values()
+        available = {**defaults, **variables, **own, **outputs.get("vars", {}), **(found or {})}
         return self._templar.copy_with_new_env(available_variables=available).template(outputs[key])
-
-    def file(self, role: str, name: str) -> dict[str, Any]:
-        path = ROLES / role / name
-        return self.loader.load_from_file(str(path), cache="all", trusted_as_template=True) if path.is_file() else {}

@@ -100,6 +100,7 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes.action_group
   - pulsegrid.aws.attributes
 notes:
   - The tags are those of the scalable target.

@@ -7,16 +7,17 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: check_arguments
 version_added: 0.1.0
-short_description: Check the variables of several roles against their argument specs at once
+short_description: Check the variables of several roles of this collection at once
 description:
   - Ansible checks a role's variables when the role starts. In a play of several roles the last role's mistakes would be found after the first roles
     have changed the account; this action finds all of them before the first AWS call.
   - A value that still depends on another role's output (C(vpc_outputs.vpc_id)) cannot be known yet. It is passed over here and checked when its role starts.
     M(ansible.builtin.validate_argument_spec) would fail there, which is why this action exists.
+  - What the assertion in C(tasks/preflight.yml) of each role says of its variables is checked too; including the roles for that takes much longer.
   - Undocumented variables that begin with the name of a role and an underscore are reported, so that a misspelt variable does not silently do nothing.
 options:
   roles:
-    description: Names of roles whose C(main) argument spec is checked.
+    description: Names of roles.
     type: list
     elements: str
     required: true

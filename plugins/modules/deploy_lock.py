@@ -42,6 +42,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes.action_group
   - pulsegrid.aws.attributes
 notes:
   - C(s3:GetObject), C(s3:PutObject) and C(s3:DeleteObject) on the object are needed, and C(s3:ListBucket) on the bucket, without which S3 says of an object

@@ -29,7 +29,9 @@ options:
     description: Host and port of the registry, where it is not the one that ECR names, as with an emulator of ECR.
     type: str
   docker_host:
-    description: URL of the Docker engine. Without it C(DOCKER_HOST), or else C(unix:///var/run/docker.sock).
+    description: >-
+      URL of the Docker engine. Without it C(DOCKER_HOST), or else C(unix:///var/run/docker.sock). Whether the engine is spoken to with TLS, and with which
+      certificates, C(DOCKER_TLS_VERIFY) and C(DOCKER_CERT_PATH) say.
     type: str
   docker_timeout_seconds:
     description: For how long the engine may be silent while it pushes, in seconds.
@@ -46,6 +48,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes.action_group
 requirements:
   - docker >= 7 (PyPI), where an image is pushed
 author:
@@ -98,6 +101,7 @@ repository_uri:
 """
 
 import base64
+import os
 import time
 from typing import Any
 
@@ -159,8 +163,8 @@ class EcrImage(Resource):
         credentials = self.credentials()
         source, tag, timeout = self.params["source"], self.params["tag"], self.params["docker_timeout_seconds"]
         try:
-            url = self.params["docker_host"]
-            engine = docker.DockerClient(base_url=url, timeout=timeout) if url else docker.from_env(timeout=timeout)
+            host = {"DOCKER_HOST": self.params["docker_host"]} if self.params["docker_host"] else {}
+            engine = docker.from_env(timeout=timeout, environment={**os.environ, **host})
             engine.images.get(source).tag(repository_uri, tag)
             for line in engine.images.push(repository_uri, tag, auth_config=credentials, stream=True, decode=True):
                 # Where somebody else has pushed the same immutable tag in the meantime, ECR refuses ours, and has what is wanted.

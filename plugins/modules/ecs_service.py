@@ -62,6 +62,13 @@ options:
       by:
         description: Who deploys it.
         type: str
+  verify:
+    description: Whether a deployment of O(task_definition) has to pass M(pulsegrid.aws.ecs_deployment_check) before anything is changed.
+    type: bool
+    default: false
+  registry:
+    description: As in M(pulsegrid.aws.ecs_deployment_check), for O(verify).
+    type: str
   one_off:
     description:
       - A task of the new revision that is run to its end before the service is updated, such as a migration of the database. Its log is shown.
@@ -195,6 +202,7 @@ extends_documentation_fragment:
   - amazon.aws.region.modules
   - amazon.aws.tags
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes.action_group
   - pulsegrid.aws.attributes
   - pulsegrid.aws.ecs_network
   - pulsegrid.aws.lock
@@ -317,6 +325,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.pulsegrid.aws.plugins.module_utils import ecs_rollout as rollout
 from ansible_collections.pulsegrid.aws.plugins.module_utils import task_definition as definitions
 from ansible_collections.pulsegrid.aws.plugins.module_utils.deploy_lock import LOCK_OPTIONS, DeployLock
+from ansible_collections.pulsegrid.aws.plugins.module_utils.ecs_deployment_check import Check
 from ansible_collections.pulsegrid.aws.plugins.module_utils.ecs_one_off import OneOff
 from ansible_collections.pulsegrid.aws.plugins.module_utils.progress import PROGRESS_OPTIONS, Progress, plain
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
@@ -552,6 +561,8 @@ class Service(Resource):
         plan = self.plan()
         registers = not plan.arn
         service = plan.current
+        if plan.updates and self.params["verify"] and self.params["task_definition"]:
+            Check(self.module).require()
         if plan.changed:
             with DeployLock(self.module) as lock:
                 if lock.held:  # somebody else may have deployed before it was ours
@@ -995,6 +1006,8 @@ def main() -> None:
                     "timeout_seconds": {"type": "int", "default": 60},
                 },
             },
+            "verify": {"type": "bool", "default": False},
+            "registry": {},
             "desired_count": {"type": "int", "default": 1},
             "capacity_provider_strategy": {
                 "type": "list",

@@ -33,6 +33,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes.action_group
   - pulsegrid.aws.attributes
 author:
   - PulseGrid maintainers (@pulsegrid)

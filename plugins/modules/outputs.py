@@ -17,11 +17,15 @@ description:
     after the other before a deploy can begin. Here it is one, that asks for the roles' parts at the same time.
 options:
   roles:
-    description: The roles.
+    description: The roles; with none of them the answer is the caller alone.
     type: list
     elements: str
     choices: [vpc, rds, ecr, alb, static_site, ecs_service, lambda_healthcheck]
     required: true
+  account_id:
+    description: ID of the account that is expected, C(pulsegrid_account_id) of the playbooks; empty for any. Nothing is looked for in another.
+    type: str
+    default: ""
   queries:
     description: What to look for, by role. Set by the action plugin.
     type: dict
@@ -29,6 +33,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes.action_group
   - pulsegrid.aws.attributes.info
 author:
   - PulseGrid maintainers (@pulsegrid)
@@ -51,6 +56,18 @@ outputs:
   returned: success
   type: dict
   sample: {"rds_outputs": {"address": "shop.abcdefghijkl.us-east-1.rds.amazonaws.com", "port": 5432}}
+caller:
+  description: Whose credentials they are.
+  returned: success
+  type: dict
+  contains:
+    account:
+      description: ID of the account.
+      type: str
+    arn:
+      description: ARN of the user or the assumed role.
+      type: str
+  sample: {"account": "123456789012", "arn": "arn:aws:iam::123456789012:user/deployer"}
 """
 
 from collections.abc import Callable
@@ -76,6 +93,7 @@ NOT_FOUND = (
     "ClusterNotFoundException",
     "DBInstanceNotFound",
     "DBInstanceNotFoundFault",
+    "ImageNotFoundException",
     "RepositoryNotFoundException",
     "ResourceNotFoundException",
     "TargetGroupNotFound",
@@ -113,9 +131,10 @@ def rds(ask: Ask, db_instance_identifier: str, secret: str) -> dict[str, Any]:
     }
 
 
-def ecr(ask: Ask, repository: str) -> dict[str, Any]:
+def ecr(ask: Ask, repository: str, tag: str) -> dict[str, Any]:
     found = ask("ecr", "describe_repositories", repositoryNames=[repository]).get("repositories", [])
-    return {"repository": camel_dict_to_snake_dict(found[0]) if found else {}}
+    images = ask("ecr", "describe_images", repositoryName=repository, imageIds=[{"imageTag": tag}]).get("imageDetails", []) if found and tag else []
+    return {"repository": camel_dict_to_snake_dict(found[0]) if found else {}, "digest": images[0]["imageDigest"] if images else ""}
 
 
 def alb(ask: Ask, target_group: str, service_tags: dict[str, str]) -> dict[str, Any]:
@@ -164,16 +183,20 @@ ROLES: dict[str, tuple[Callable[..., dict[str, Any]], tuple[str, ...]]] = {
     "rds": (rds, ("rds", "secretsmanager")),
     "ecr": (ecr, ("ecr",)),
     "alb": (alb, ("elbv2",)),
-    "static_site": (static_site, ("cloudfront", "sts")),
-    "ecs_service": (ecs_service, ("ecs", "sts")),
-    "lambda_healthcheck": (lambda_healthcheck, ("sts",)),
+    "static_site": (static_site, ("cloudfront",)),
+    "ecs_service": (ecs_service, ("ecs",)),
+    "lambda_healthcheck": (lambda_healthcheck, ()),
 }
 
 
 class Aws:
-    def __init__(self, module: AnsibleAWSModule, services: set[str]) -> None:
-        # Clients are for all threads, the session that makes them is for one.
-        self.clients = {service: module.client(service) for service in sorted(services)}
+    def __init__(self, module: AnsibleAWSModule) -> None:
+        self.module = module
+        self.clients: dict[str, Any] = {}
+
+    def begin(self, services: set[str]) -> None:
+        """Clients are for all threads, what makes them is for one."""
+        self.clients |= {service: self.module.client(service) for service in sorted(services)}
 
     def ask(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
         """All pages of the answer; nothing where AWS says that there is no such thing."""
@@ -191,23 +214,28 @@ def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
             "roles": {"type": "list", "elements": "str", "choices": list(ROLES), "required": True},
+            "account_id": {"default": ""},
             "queries": {"type": "dict"},
         },
         supports_check_mode=True,
     )
-    roles, queries = module.params["roles"], module.params["queries"]
-    aws = Aws(module, {service for role in roles for service in ROLES[role][1]})
+    roles, queries, expected = (module.params[name] for name in ("roles", "queries", "account_id"))
+    aws = Aws(module)
+    aws.begin({"sts"})
     with ThreadPoolExecutor(len(roles) + 1) as pool:
-        caller = pool.submit(aws.ask, "sts", "get_caller_identity") if "sts" in aws.clients else None
-        parts = {role: pool.submit(ROLES[role][0], aws.ask, **queries[role]) for role in roles}
         try:
+            caller = pool.submit(aws.ask, "sts", "get_caller_identity")
+            aws.begin({service for role in roles for service in ROLES[role][1]})
+            who = caller.result()
+            if expected not in ("", who["Account"]):
+                raise Problem(f"pulsegrid_account_id is '{expected}', but the credentials belong to account {who['Account']} ({who['Arn']})")
+            parts = {role: pool.submit(ROLES[role][0], aws.ask, **queries[role]) for role in roles}
             found = {role: part.result() for role, part in parts.items()}
-            who = caller.result() if caller else {}
         except Problem as problem:
             if problem.error:
                 module.fail_json_aws(problem.error, msg=str(problem))
             module.fail_json(msg=str(problem))
-    module.exit_json(changed=False, found=found, caller={"account": who.get("Account", ""), "arn": who.get("Arn", "")}, region=module.region)
+    module.exit_json(changed=False, found=found, caller={"account": who["Account"], "arn": who["Arn"]}, region=module.region)
 
 
 if __name__ == "__main__":

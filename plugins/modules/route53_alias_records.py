@@ -49,6 +49,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - pulsegrid.aws.attributes.action_group
 author:
   - PulseGrid maintainers (@pulsegrid)
 """

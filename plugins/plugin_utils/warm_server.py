@@ -35,6 +35,7 @@ from typing import Any
 LOADED = (
     "ansible.module_utils.basic",
     "ansible.module_utils.common.dict_transformations",
+    "ansible.module_utils.urls",
     "ansible.module_utils._internal._json._profiles._module_legacy_m2c",
     "ansible.module_utils._internal._json._profiles._module_modern_m2c",
     "ansible.module_utils._internal._json._profiles._module_modern_c2m",
@@ -127,6 +128,31 @@ def remember_services() -> None:
         return list(found[paths, type_name])
 
     loader.list_available_services = list_available_services
+
+
+def remember_handlers() -> None:
+    """Each session registers the same 130 handlers, and for each looks at its signature and at the names that its event has had. Once is enough."""
+    hooks = sys.modules.get("botocore.hooks")
+    accepts, aliaser = (getattr(hooks, name, None) for name in ("accepts_kwargs", "EventAliaser"))
+    if callable(accepts):
+        known = functools.cache(accepts)
+
+        @functools.wraps(accepts)
+        def accepts_kwargs(function: Any) -> Any:
+            return known(function) if getattr(type(function), "__hash__", None) else accepts(function)
+
+        hooks.accepts_kwargs = accepts_kwargs
+    if callable(aliaser):
+        upstream = aliaser.__init__
+        names: dict[str, str] = {}
+
+        @functools.wraps(upstream)
+        def begin(self: Any, *arguments: Any, **options: Any) -> None:
+            upstream(self, *arguments, **options)
+            if getattr(self, "_alias_name_cache", None) == {} and getattr(self, "_event_aliases", None) is getattr(hooks, "EVENT_ALIASES", ()):
+                self._alias_name_cache = names
+
+        aliaser.__init__ = begin
 
 
 def prepared() -> Iterator[None]:
@@ -322,6 +348,7 @@ if __name__ == "__main__":
     load(sys.argv[3:])
     remember_models(server.report)
     remember_services()
+    remember_handlers()
     gc.freeze()
     connection = server.serve(prepared())
     code = become_the_task(connection)

@@ -42,7 +42,7 @@ def _with_block(text: str, heading: str, source: str, content: str) -> str:
 def inputs(role: Role) -> str:
     rows = ["| variable | type | default | |", "|---|---|---|---|"]
     for name, option in role.options.items():
-        rows += _rows(name, option)
+        rows += _rows(name, {"default": role.defaults[name], **option} if name in role.defaults else option)
     return "\n".join(rows)
 
 

@@ -29,6 +29,10 @@ PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
     "dict": dict,
     "raw": object,
 }
+# From which likeness on check_arguments takes a variable for a misspelt input
+MISSPELT = 0.9
+# Of which antsibull-docs evaluates the default, where a template is none
+UNTEMPLATED = {"int", "float", "bool", "dict"}
 # Whose values are expressions without braces
 CONDITIONS = {"when", "until", "that", "changed_when", "failed_when", "var"}
 JINJA = Environment()
@@ -80,6 +84,9 @@ class Role:
         for name, value in self.defaults.items():
             if name not in self.options:
                 yield f"{name} has a default and is not in meta/argument_specs.yml{_like(name, self.options)}"
+            elif _templated(value) and self.options[name].get("type") in UNTEMPLATED:
+                if "default" in self.options[name]:
+                    yield f"{name} has a template as its default, which antsibull-docs refuses: leave it to defaults/main.yml and the description"
             elif "default" not in self.options[name]:
                 yield f"{name} is {value!r} in defaults/main.yml and has no default in meta/argument_specs.yml"
             elif _normal(value) != _normal(self.options[name]["default"]):
@@ -133,6 +140,9 @@ class Role:
         for name in sorted(used):
             if name.startswith(prefix) and name not in known:
                 yield f"{used[name]} uses {name}, which is no option, no variable of vars/main.yml, and set by no task{_like(name, known)}"
+        for name in sorted(made - self.options.keys() - self.vars.keys()):
+            if name.startswith(prefix) and (like := get_close_matches(name, self.options, 1, MISSPELT)):
+                yield f"{name} is set by a task: the preflight of a later play takes it for a misspelt {like[0]}"
         elsewhere = {file: document for file in self.others if (document := _load(file))}
         used_elsewhere = set().union(*map(_names, elsewhere.values()))
         for file, document in elsewhere.items():

@@ -20,7 +20,7 @@ class Recorder(ThreadingHTTPServer):
     def __init__(self, upstream_port: int, port: int = 0, handler: type[Handler] | None = None) -> None:
         self.upstream_port = upstream_port
         self.requests: list[Request] = []
-        self.times: list[float] = []  # when each came
+        self.spans: list[list[float]] = []  # from when each came until it was answered
         super().__init__(("127.0.0.1", port), handler or Handler)
 
     def __enter__(self) -> Recorder:
@@ -55,7 +55,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_request(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.times.append(time.monotonic())
+        began = time.monotonic()
+        self.server.spans.append(span := [began, began])
         self.server.requests.append(Request(self.command, self.path, dict(self.headers), body))
         upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream_port, timeout=120)
         upstream.request(self.command, self.path, body, dict(self.headers))
@@ -73,6 +74,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
         upstream.close()
+        span[1] = time.monotonic()
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = handle_request
 

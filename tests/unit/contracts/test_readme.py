@@ -72,6 +72,14 @@ def test_a_default_is_shown_as_it_is_written(role: Role, default: object, shown:
     assert f"| `{shown}` |" in readme.inputs(role)
 
 
+def test_a_default_that_the_specs_cannot_say_is_that_of_the_defaults(role: Role) -> None:
+    (role.path / "defaults").mkdir()
+    (role.path / "defaults/main.yml").write_text('shop_state: "{{ it }}"\n')
+    del role.options["shop_state"]["default"]
+
+    assert "| `shop_state` | str | `{{ it }}` |" in readme.inputs(role)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

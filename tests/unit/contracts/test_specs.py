@@ -47,6 +47,12 @@ def test_a_role_that_keeps_its_contract_has_no_problem(role: Any) -> None:
     assert role() == []
 
 
+def test_a_number_whose_default_is_a_template_has_none_in_the_specs(role: Any) -> None:
+    option = {key: value for key, value in OPTIONS["shop_memory_mib"].items() if key != "default"}
+
+    assert role(options={"shop_memory_mib": option}, defaults={"shop_memory_mib": "{{ memory }}"}) == []
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
@@ -54,6 +60,10 @@ def test_a_role_that_keeps_its_contract_has_no_problem(role: Any) -> None:
         ({"defaults": {"shop_memory_mib": "512"}}, "shop_memory_mib is '512' in defaults/main.yml and 512 in meta/argument_specs.yml"),
         ({"defaults": {"shop_memory_mib": None}}, "shop_memory_mib is in meta/argument_specs.yml and has no default in defaults/main.yml"),
         ({"defaults": {"shop_subnet": []}}, "shop_subnet has a default and is not in meta/argument_specs.yml (is shop_subnets meant?)"),
+        (
+            {"defaults": {"shop_memory_mib": "{{ memory }}"}, "options": {"shop_memory_mib": {**OPTIONS["shop_memory_mib"], "default": "{{ memory }}"}}},
+            "shop_memory_mib has a template as its default",
+        ),
         ({"options": {"shop_state": {**OPTIONS["shop_state"], "description": ""}}}, "shop_state has no description"),
         (
             {"options": {"shop_state": {**OPTIONS["shop_state"], "choices": ["absent"]}}},
@@ -76,6 +86,10 @@ def test_a_role_that_keeps_its_contract_has_no_problem(role: Any) -> None:
         ),
         ({"tasks": [{"debug": {"msg": "{{ shop_memory_mb }}"}}]}, "tasks/main.yml uses shop_memory_mb, which is no option"),
         ({"tasks": [{"debug": {"msg": "a"}, "when": "shop_stat is defined"}]}, "tasks/main.yml uses shop_stat, which is no option"),
+        (
+            {"tasks": [{"shop.list": {}, "register": "shop_subnet"}]},
+            "shop_subnet is set by a task: the preflight of a later play takes it for a misspelt shop_subnets",
+        ),
         ({"inventory": {"shop_memory_mb": 1}}, "is no variable of the role (is shop_memory_mib meant?)"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

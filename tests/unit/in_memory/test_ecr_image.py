@@ -24,6 +24,10 @@ class Engine:
         self.race = False
         self.pushed: list[tuple[str, str, dict[str, str]]] = []
 
+    def found(self, timeout: int, environment: dict[str, str]) -> Engine:
+        self.environment = environment
+        return self
+
     def get(self, name: str) -> Engine:
         if name == "missing":
             raise docker.errors.ImageNotFound("no such image")
@@ -44,8 +48,7 @@ class Engine:
 @pytest.fixture
 def engine(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Engine:
     engine = Engine(cloud)
-    monkeypatch.setattr(ecr_image.docker, "from_env", lambda timeout: engine)
-    monkeypatch.setattr(ecr_image.docker, "DockerClient", lambda base_url, timeout: engine)
+    monkeypatch.setattr(ecr_image.docker, "from_env", engine.found)
     monkeypatch.setattr(ecr_image.time, "sleep", lambda seconds: None)
     cloud.client("ecr").create_repository(repositoryName="shop", imageTagMutability="IMMUTABLE")
     return engine
@@ -75,6 +78,17 @@ def test_the_credentials_go_to_the_engine_and_nowhere_else(cloud: Cloud, engine:
     assert credentials["username"] == "AWS"
     assert credentials["password"]
     assert credentials["password"] not in json.dumps(result)
+
+
+def test_an_engine_elsewhere_is_spoken_to_as_dockers_own_tools_do(cloud: Cloud, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/mine.sock")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+
+    run(cloud, source="shop:r1")
+    assert engine.environment["DOCKER_HOST"] == "unix:///run/mine.sock"
+    run(cloud, source="shop:r2", tag="r2", docker_host="tcp://builder.example.com:2376")
+    assert engine.environment["DOCKER_HOST"] == "tcp://builder.example.com:2376"
+    assert engine.environment["DOCKER_TLS_VERIFY"] == "1"
 
 
 def test_asking_pushes_nothing(cloud: Cloud, engine: Engine) -> None:

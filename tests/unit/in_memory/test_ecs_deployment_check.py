@@ -20,6 +20,7 @@ import botocore.client
 import botocore.exceptions
 import botocore.loaders
 import pytest
+from ansible_collections.pulsegrid.aws.plugins.module_utils import ecs_deployment_check as util
 from ansible_collections.pulsegrid.aws.plugins.modules import ecs_deployment_check as module
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
@@ -27,14 +28,14 @@ HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/shop-execution"
 # Each test has clients of its own, and the models of seven services take a second to read
 load_file = functools.cache(botocore.loaders.JSONFileLoader.load_file.__get__(botocore.loaders.JSONFileLoader()))
-INDEX, MANIFEST = module.INDEXES[0], module.MANIFESTS[1]
+INDEX, MANIFEST = util.INDEXES[0], util.MANIFESTS[1]
 
 
 class Answers:
     """In place of what moto does not have; also refuses what it is told to refuse."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.allowed = {action: ["*"] for action in (*module.PULL, "secretsmanager:GetSecretValue", "ssm:GetParameters", "kms:Decrypt")}
+        self.allowed = {action: ["*"] for action in (*util.PULL, "secretsmanager:GetSecretValue", "ssm:GetParameters", "kms:Decrypt")}
         self.conditions: list[str] = []
         self.decision = "implicitDeny"
         self.refused: set[str] = set()
@@ -55,7 +56,7 @@ class Answers:
             return upstream(client, operation, parameters)
 
         monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", answer)
-        monkeypatch.setattr(module, "open_url", self.download)
+        monkeypatch.setattr(util, "open_url", self.download)
 
     def result(self, action: str, arn: str) -> dict[str, Any]:
         allowed = any(fnmatchcase(arn, pattern) for pattern in self.allowed.get(action, []))

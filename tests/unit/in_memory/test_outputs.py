@@ -19,7 +19,7 @@ from .conftest import Cloud
 QUERIES: dict[str, dict[str, Any]] = {
     "vpc": {"name": "shop", "vpc_id": ""},
     "rds": {"db_instance_identifier": "shop", "secret": "shop-database"},
-    "ecr": {"repository": "shop"},
+    "ecr": {"repository": "shop", "tag": "r1"},
     "alb": {"target_group": "shop", "service_tags": {"LoadBalancer": "shop"}},
     "static_site": {"distribution": "shop-site"},
     "ecs_service": {"cluster": "shop", "service": "shop"},
@@ -37,7 +37,7 @@ def test_where_there_is_nothing_nothing_is_found(cloud: Cloud) -> None:
     assert result["found"] == {
         "vpc": {"vpcs": [], "subnets": [], "security_groups": [], "addresses": []},
         "rds": {"instances": [], "secret_arn": ""},
-        "ecr": {"repository": {}},
+        "ecr": {"repository": {}, "digest": ""},
         "alb": {"target_group": {}, "load_balancer": {}, "listeners": [], "services": []},
         "static_site": {"distribution": {}},
         "ecs_service": {"service": {}, "task_definition_arn": "", "images": {}},
@@ -74,7 +74,25 @@ def test_only_what_is_asked_for_is_looked_at(cloud: Cloud) -> None:
     result = found(cloud, "ecr")
 
     assert result["found"]["ecr"]["repository"]["repository_name"] == "shop"
-    assert cloud.calls == ["DescribeRepositories"]
+    assert result["found"]["ecr"]["digest"] == ""
+    assert cloud.calls == ["GetCallerIdentity", "DescribeRepositories", "DescribeImages"]
+
+
+def test_the_digest_is_that_of_the_tag(cloud: Cloud) -> None:
+    ecr = cloud.client("ecr")
+    ecr.create_repository(repositoryName="shop")
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"})
+    image = ecr.put_image(repositoryName="shop", imageManifest=manifest, imageTag="r1")["image"]
+
+    assert found(cloud, "ecr")["found"]["ecr"]["digest"] == image["imageId"]["imageDigest"]
+
+
+def test_nothing_is_looked_for_in_another_account(cloud: Cloud) -> None:
+    refused = found(cloud, "ecr", "vpc", account_id="000000000000", fails=True)
+
+    assert refused["msg"].startswith("pulsegrid_account_id is '000000000000', but the credentials belong to account 123456789012 (arn:aws:")
+    assert cloud.calls == ["GetCallerIdentity"]
+    assert found(cloud, account_id="123456789012")["caller"]["account"] == "123456789012"
 
 
 def test_the_image_is_the_one_that_was_released(cloud: Cloud) -> None:

@@ -264,6 +264,35 @@ print(len(warm.models), [str(key) for key, model in warm.models.items() if json.
     assert changed.strip() == "[]"
 
 
+def test_sessions_have_the_handlers_that_they_always_have_in_less_work() -> None:
+    script = f"""
+import importlib.util, inspect
+spec = importlib.util.spec_from_file_location("warm_server", {str(CHECKOUT / "plugins/plugin_utils/warm_server.py")!r})
+warm = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(warm)
+import botocore.session
+looked_at = []
+upstream = inspect.getfullargspec
+inspect.getfullargspec = lambda function: looked_at.append(function) or upstream(function)
+def registered():
+    looked_at.clear()
+    session = botocore.session.Session()
+    emitter = session.get_component("event_emitter")
+    found = {{name: [str(each).partition(" at ")[0] for each in emitter._emitter._handlers.prefix_search(name)]
+             for name in ("before-sign.s3", "creating-client-class.iam", "docs.title.ecs", "before-parameter-build.elasticloadbalancing.CreateLoadBalancer")}}
+    session.register("before-call.elb.x", lambda **options: None)
+    return found, len(looked_at)
+plain, work = registered()
+warm.remember_handlers()
+registered()
+again, less = registered()
+print(plain == again, any(plain.values()), less * 3 < work)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+
+    assert done.stdout.split() == ["True"] * 3
+
+
 def test_a_task_runs_to_its_end_though_another_has_given_the_process_up(tmp_path: Path) -> None:
     forget = "{{ lookup('ansible.builtin.pipe', 'sleep 2; find ' ~ lookup('ansible.builtin.env', 'ANSIBLE_LOCAL_TEMP') ~ ' -type s -delete; echo gone') }}"
     tasks = [
