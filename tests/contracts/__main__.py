@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from . import guides, pictures, policies, readme
+from . import awx_assets, guides, pictures, policies, readme
 from .specs import Role
 
 CHECKOUT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def roles() -> list[Role]:
 def generated() -> dict[Path, str]:
     """The text of each file that is generated, in whole or in part."""
     files = {role.path / "README.md": readme.render(role, policy(role)) for role in roles()}
-    return files | {CHECKOUT / "docs" / name: text for name, text in policies.deployment().items()}
+    return files | {CHECKOUT / "docs" / name: text for name, text in {**policies.deployment(), **awx_assets.files()}.items()}
 
 
 def policy(role: Role) -> str:
