@@ -122,6 +122,7 @@ class RouteTables(Resource):
 
     def apply(self, before: dict[str, Any], after: dict[str, Any], all_tables: list[dict[str, Any]]) -> Tables:
         tables = self.named(all_tables)
+        claimed = {subnet for wanted in after.values() for subnet in wanted["subnet_ids"]}
         associations = {subnet: association for table in all_tables for subnet, association in self.associations(table).items()}
         for name, wanted in after.items():
             if name not in tables:
@@ -131,13 +132,15 @@ class RouteTables(Resource):
             else:
                 self.set_tags(tables[name]["RouteTableId"], before[name]["tags"], wanted["tags"])
             self.set_route(tables[name], wanted.get("gateway_id"))
-            for subnet in set(self.associations(tables[name])) - set(wanted["subnet_ids"]):
-                self.call("disassociate_route_table", AssociationId=associations.pop(subnet))
+            for subnet in set(self.associations(tables[name])) - claimed:
+                self.call("disassociate_route_table", AssociationId=associations[subnet])
         for name, wanted in after.items():
             for subnet in sorted(set(wanted["subnet_ids"]) - set(self.associations(tables[name]))):
-                if subnet in associations:
-                    self.call("disassociate_route_table", AssociationId=associations[subnet])
-                self.call("associate_route_table", RouteTableId=tables[name]["RouteTableId"], SubnetId=subnet)
+                table = tables[name]["RouteTableId"]
+                if subnet in associations:  # in one step, so that it has a route at every moment
+                    self.call("replace_route_table_association", AssociationId=associations[subnet], RouteTableId=table)
+                else:
+                    self.call("associate_route_table", RouteTableId=table, SubnetId=subnet)
         return tables
 
     def set_tags(self, table: str, current: dict[str, str], wanted: dict[str, str]) -> None:

@@ -81,6 +81,8 @@ def test_a_subnet_of_a_table_that_is_not_listed_moves_too(network: Network) -> N
 
     network.run([0, 1], [2])
     assert network.tables["public"]["subnets"] == [0, 1]
+    assert "ReplaceRouteTableAssociation" in network.cloud.mutations  # at no moment is the subnet without its routes
+    assert "DisassociateRouteTable" not in network.cloud.mutations
 
 
 def test_another_default_route_is_replaced_and_other_routes_and_tags_stay(network: Network) -> None:
