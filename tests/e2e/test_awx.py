@@ -1,7 +1,7 @@
 """Each job template of playbooks/vars/awx.yml, run as AWX runs it: by ansible-runner, from a fresh clone in a private data directory of the job's own.
 
-What AWX does is written out in `Awx.job`: the inventory is what `ansible-inventory` made of the project's files, handed over as a script; a survey's answers are
-text that is never a template; credentials are environment variables. What a real environment has from AWS is the local cloud's here (`elsewhere`).
+What AWX does is written out in `Awx.job`: the inventory is what `ansible-inventory` made of the project's files, handed over as a script; a survey's answers
+are text that is never a template; credentials are environment variables. What a real environment has from AWS is the local cloud's here (`elsewhere`).
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Awx:
         project = directory / "project"
         git(self.directory, "clone", "-q", self.repository, project)
         writable(project, False)
-        before = {path: path.lstat().st_mtime_ns for path in project.rglob("*")}
+        before = state(project)
 
         (directory / "inventory").mkdir()
         script = directory / "inventory/hosts"
@@ -124,7 +124,7 @@ class Awx:
             env={"PATH": os.environ["PATH"], "HOME": str(directory / "home"), "LANG": "C.UTF-8"},
             cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1200, check=False,
         )  # fmt: skip
-        assert {path: path.lstat().st_mtime_ns for path in project.rglob("*")} == before, "the job wrote into the project"
+        assert sorted({path for path, _when in state(project) ^ before}) == [], "the job wrote into the project"
         artifacts = directory / "artifacts/job"
         events = [json.loads(path.read_text()) for path in sorted((artifacts / "job_events").glob("*.json"), key=lambda path: int(path.name.split("-")[0]))]
         print(done.stdout[-3000:])
@@ -133,6 +133,12 @@ class Awx:
 
 def git(where: Path, *arguments: str | Path) -> None:
     subprocess.run(["git", "-C", where, "-c", "user.name=test", "-c", "user.email=test@example.com", *arguments], check=True, capture_output=True)
+
+
+def state(directory: Path) -> set[tuple[str, int]]:
+    """Root may write whatever the mode says, so what was written is looked for. Bytecode is what Python leaves where it can."""
+    files = {path for path in directory.rglob("*") if path.is_symlink() or path.is_file()}
+    return {(str(path.relative_to(directory)), path.lstat().st_mtime_ns) for path in files if path.parent.name != "__pycache__"}
 
 
 def writable(directory: Path, yes: bool) -> None:
