@@ -159,7 +159,7 @@ class Awx:
 
         found: dict[str, Json] = {
             name(kind, number): {field: named(field, value) for field, value in it.items() if field not in READ_ONLY}
-            for kind, numbers in self.objects.items()
+            for kind, numbers in list(self.objects.items())
             for number, it in numbers.items()
         }
         for (kind, number, links), numbers in self.attached.items():
