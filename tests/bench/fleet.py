@@ -156,8 +156,8 @@ def document(found: list[Took]) -> list[str]:
     one = usual(found, AGAIN)[1]
     lines = [
         f"`site.yml` for so many environments in one run, in {len(REGIONS)} regions and an account each, whose role it assumes. Control plane of the local",
-        f"cloud, without an engine, on the same machine, with {LATENCY_MS} ms for each request. CPU and memory are the controller's: ansible-playbook, its forks,",
-        "the warmed process and its forks. The memory is the most that they had at a time, what they share counted once (PSS).",
+        f"cloud, without an engine, on the same machine, with {LATENCY_MS} ms for each request. CPU and memory are the controller's: ansible-playbook, its",
+        "forks, the warmed process and its forks. The memory is the most that they had at a time, what they share counted once (PSS).",
         "",
         "| run | environments | forks | wall | each | CPU each | memory | each |",
         "|---|---|---|---|---|---|---|---|",
