@@ -18,7 +18,7 @@ set -euo pipefail
 echo "$*" >> "$CALLS"
 case $1 in
   ci) mkdir -p node_modules ;;
-  run) mkdir "$5"; mkdir busy; sleep 1; cp index.html "$5"; rmdir busy ;;
+  run) mkdir -p "$(dirname "$5")"; mkdir "$5"; mkdir busy; sleep 1; cp index.html "$5"; rmdir busy ;;
 esac
 """
 
