@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.conftest import CHECKOUT, aws_environment, descendants
+from e2e.conftest import CHECKOUT, aws_environment
 
 from .provision import control_plane
 from .section import Bound, Section
@@ -23,7 +23,7 @@ USUAL = 10
 LATENCY_MS = 60
 FIRST, AGAIN = "first provision", "second run"
 REGIONS = ("us-east-1", "eu-central-1")
-SAMPLE_SECONDS = 0.5
+SAMPLE_SECONDS = 1
 # What one more environment may add to the controller's memory: its variables, results and outputs
 MOST_MIB_MORE = 4
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -43,14 +43,30 @@ class Took:
         return self.seconds / self.environments
 
 
-def processes(run: int) -> set[int]:
-    """Of a run of ansible-playbook: its own, and the warmed ones, which are not below it but are told its number."""
+def stat(pid: int) -> list[str]:
+    """The fields of its status, from the third one on; none where it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return []
+
+
+def roots(run: int) -> set[int]:
+    """Of a run of ansible-playbook: its own process, and the warmed ones, which are not below it but are told its number."""
     found = {run}
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             words = file.read_text().split("\0")
             if str(run) in words and any(word.endswith("/warm_server.py") for word in words):
                 found.add(int(file.parent.name))
+    return found
+
+
+def descendants(pids: set[int]) -> set[int]:
+    """They, and all below them."""
+    parents = {int(path.name): int(fields[1]) for path in Path("/proc").glob("[0-9]*") if (fields := stat(int(path.name)))}
+    found, new = set(pids), pids
+    while new := {pid for pid, parent in parents.items() if parent in new} - found:
+        found |= new
     return found
 
 
@@ -64,10 +80,7 @@ def pss_mib(pid: int) -> float:
 
 def cpu_seconds(pid: int) -> float:
     """Of a process, and of those that it has started and that have ended."""
-    with suppress(OSError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, fields[11:15])) / TICKS
-    return 0.0
+    return sum(map(int, stat(pid)[11:15])) / TICKS
 
 
 def watched(command: list[str], log: Path) -> tuple[float, float, float]:
@@ -78,8 +91,8 @@ def watched(command: list[str], log: Path) -> tuple[float, float, float]:
     with log.open("w") as output:
         process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         while process.poll() is None:
-            its = processes(process.pid)
-            most = max(most, sum(map(pss_mib, its.union(*map(descendants, its)))))
+            its = roots(process.pid)
+            most = max(most, sum(map(pss_mib, descendants(its))))
             cpu |= {pid: max(cpu.get(pid, 0.0), cpu_seconds(pid)) for pid in its}
             with suppress(subprocess.TimeoutExpired):
                 process.wait(SAMPLE_SECONDS)

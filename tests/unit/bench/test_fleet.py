@@ -21,14 +21,14 @@ if not (child := os.fork()):
         pass
     os._exit(0)
 os.waitpid(child, 0)
-time.sleep(1.5)
+time.sleep(2)
 """
 
 
 def test_memory_and_processor_time_are_those_of_all_its_processes(tmp_path: Path) -> None:
     seconds, cpu, mib = fleet.watched([sys.executable, "-c", BUSY], tmp_path / "log")
 
-    assert seconds >= 2.5
+    assert seconds >= 3
     assert 1 <= cpu < 2.5
     assert 60 < mib < 110  # the fork shares its parent's
 
@@ -49,9 +49,9 @@ def warmed(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_the_warmed_process_of_a_run_is_one_of_its_own(warmed: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + 60
-    while warmed.pid not in fleet.processes(1234567):
+    while warmed.pid not in fleet.roots(1234567):
         assert time.monotonic() < end
-    assert warmed.pid not in fleet.processes(123456)
+    assert warmed.pid not in fleet.roots(123456)
 
 
 def test_hosts_have_accounts_roles_and_regions_of_their_own(tmp_path: Path) -> None:
