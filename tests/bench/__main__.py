@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import provision, rollout, warmed
+from . import fleet, provision, rollout, warmed
 from .section import Section, document
 from .site import FILES, SIZE, build
 
@@ -303,6 +303,7 @@ def measure_rollout() -> Section:
 SECTIONS = {
     "provision": provision.measure_first,
     "again": provision.measure_again,
+    "fleet": fleet.measure,
     "rollout": measure_rollout,
     "publication": measure_publication,
 }
