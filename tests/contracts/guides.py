@@ -56,7 +56,7 @@ class Checkout:
 
     @cached_property
     def prefixes(self) -> tuple[str, ...]:
-        return ("pulsegrid_", *(f"{role.name}_" for role in self.roles))
+        return ("awx_", "pulsegrid_", *(f"{role.name}_" for role in self.roles))
 
     @cached_property
     def targets(self) -> set[str]:

@@ -146,6 +146,32 @@ class Awx:
     def named(self, kind: str, name: str) -> Json:
         return next(it for it in self.objects[kind].values() if it.get("name", it.get("identifier")) == name)
 
+    def described(self) -> dict[str, Json]:
+        """Everything by name, without the numbers that say in which order it was made."""
+
+        def name(kind: str, number: int) -> str:
+            it = self.objects[kind][number]
+            return f"{kind} {it.get('name') or it.get('identifier')}"
+
+        def named(field: str, value: Any) -> Any:
+            kinds = UNIFIED if field == "unified_job_template" else [FOREIGN.get(field, "")]
+            return next((name(kind, value) for kind in kinds if value in self.objects[kind]), value) if isinstance(value, int) else value
+
+        found: dict[str, Json] = {
+            name(kind, number): {field: named(field, value) for field, value in it.items() if field not in READ_ONLY}
+            for kind, numbers in list(self.objects.items())
+            for number, it in numbers.items()
+        }
+        for (kind, number, links), numbers in self.attached.items():
+            if numbers:
+                found[name(kind, number)][links] = sorted(name(ATTACHED[links], it) for it in numbers)
+        for (kind, number), survey in self.surveys.items():
+            found[name(kind, number)]["survey"] = survey
+        for (kind, number, role), which in self.role_ids.items():
+            if teams := self.role_teams.get(which):
+                found[name(kind, number)][role] = sorted(name("teams", it) for it in teams)
+        return found
+
     # Requests
 
     def answer(self, method: str, target: str, body: Any = None) -> tuple[int, Any]:
