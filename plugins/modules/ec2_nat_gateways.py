@@ -34,6 +34,14 @@ options:
     type: list
     elements: str
     default: []
+  wait:
+    description:
+      - Whether to wait until new gateways are available.
+      - Without it they are started, and what needs them stays as it is, as long as one of the wanted ones is not available; a later task that waits
+        does the rest.
+    type: bool
+    default: true
+    version_added: 0.2.0
   wait_timeout_seconds:
     description: How many seconds AWS may take to make, and again to remove, the gateways.
     type: int
@@ -196,12 +204,16 @@ class NatGateways(Resource):
 
     def apply(self) -> None:
         kept = self.make(self.kept(self.gateways(*ALIVE)))
+        if kept and (self.params["wait"] or all(gateway["State"] == "available" for gateway in kept.values())):
+            kept = self.wait_until(lambda: self.available(kept), "available", self.params["wait_timeout_seconds"], interval=5)
+        elif kept:
+            return
         self.tag(kept)
         self.route(kept)
         self.remove(kept)
 
     def make(self, kept: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Make the missing gateways, all at once, and wait for them."""
+        """Make the missing gateways, all at once."""
         free = [address["AllocationId"] for address in self.addresses() if not address.get("AssociationId")]
         for subnet in self.params["subnet_ids"]:
             if subnet in kept:
@@ -209,7 +221,7 @@ class NatGateways(Resource):
             allocation = free.pop() if free else self.call("allocate_address", Domain="vpc", TagSpecifications=self.new_tags("elastic-ip"))["AllocationId"]
             answer = self.call("create_nat_gateway", SubnetId=subnet, AllocationId=allocation, TagSpecifications=self.new_tags("natgateway"))
             kept[subnet] = answer["NatGateway"]
-        return self.wait_until(lambda: self.available(kept), "available", self.params["wait_timeout_seconds"], interval=5) if kept else {}
+        return kept
 
     def new_tags(self, kind: str) -> list[dict[str, Any]]:
         return [{"ResourceType": kind, "Tags": ansible_dict_to_boto3_tag_list({**(self.params["tags"] or {}), "Name": self.name})}]
@@ -291,6 +303,7 @@ def main() -> None:
             "vpc_id": {"required": True},
             "subnet_ids": {"type": "list", "elements": "str", "required": True},
             "route_table_ids": {"type": "list", "elements": "str", "default": []},
+            "wait": {"type": "bool", "default": True},
             "wait_timeout_seconds": {"type": "int", "default": 600},
             **TAG_OPTIONS,
         },

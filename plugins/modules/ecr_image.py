@@ -115,6 +115,7 @@ except ImportError:
     HAS_DOCKER = False
 
 from ansible.module_utils.basic import missing_required_lib
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import Resource
 
@@ -157,14 +158,23 @@ class EcrImage(Resource):
         self.module.no_log_values.add(password)
         return {"username": username, "password": password}
 
+    def docker_environment(self) -> dict[str, str]:
+        """What Docker's library goes by. To it DOCKER_TLS_VERIFY=0 is a yes, as a directory of certificates is; to community.docker's modules neither is."""
+        environment = dict(os.environ)
+        if self.params["docker_host"]:
+            environment["DOCKER_HOST"] = self.params["docker_host"]
+        if not boolean(environment.get("DOCKER_TLS_VERIFY") or False, strict=False):
+            for name in ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
+                environment.pop(name, None)
+        return environment
+
     def push(self, repository_uri: str) -> None:
         if not HAS_DOCKER:
             self.module.fail_json(msg=missing_required_lib("docker"))
         credentials = self.credentials()
         source, tag, timeout = self.params["source"], self.params["tag"], self.params["docker_timeout_seconds"]
         try:
-            host = {"DOCKER_HOST": self.params["docker_host"]} if self.params["docker_host"] else {}
-            engine = docker.from_env(timeout=timeout, environment={**os.environ, **host})
+            engine = docker.from_env(timeout=timeout, environment=self.docker_environment())
             engine.images.get(source).tag(repository_uri, tag)
             for line in engine.images.push(repository_uri, tag, auth_config=credentials, stream=True, decode=True):
                 # Where somebody else has pushed the same immutable tag in the meantime, ECR refuses ours, and has what is wanted.

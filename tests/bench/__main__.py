@@ -1,4 +1,4 @@
-"""Measure deploys beside their peers and write docs/benchmarks.md: python -m bench."""
+"""Measure deploys beside their peers and write docs/benchmarks.md: python -m bench [SECTION...]. Without a section all of them; the others stay as they are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import rollout, warmed
+from . import fleet, provision, rollout, warmed
+from .section import Section, document
 from .site import FILES, SIZE, build
 
 CHECKOUT = Path(__file__).parents[2]
@@ -245,26 +246,8 @@ def spread(values: list[float]) -> str:
     return f"{min(values):.2f} - {max(values):.2f} s"
 
 
-def document(
-    found: Found, many: dict[str, Run], starts: dict[str, list[float]], rollouts: list[str], held: list[tuple[str, str, bool]], machine: list[str]
-) -> str:
+def publication_document(found: Found, many: dict[str, Run], starts: dict[str, list[float]]) -> list[str]:
     lines = [
-        "# Benchmarks",
-        "",
-        "Written by `make bench`; nothing here is typed by hand. Seconds are wall time; of several runs the median.",
-        "",
-        f"Machine: {', '.join(machine)}.",
-        "",
-        "## Bounds",
-        "",
-        "| bound | measured | holds |",
-        "|---|---|---|",
-        *(f"| {bound} | {measured} | {'yes' if holds else '**no**'} |" for bound, measured, holds in held),
-        "",
-        *rollouts,
-        "",
-        "## Publication of a site",
-        "",
         f"- Site: {FILES:,} files, {SIZE / 1e6:.0f} MB, as a React build makes it (`tests/bench/site.py`). A rebuild writes every file anew, with new times;",
         f"  after a change {CHANGED} files differ: {CHANGED - 1} with new hashed names, and `index.html`.",
         "- Endpoint: `tests/bench/endpoint`, S3 in memory, written in Go for this, as emulators serve some 300 PUT/s and hide every difference.",
@@ -301,22 +284,46 @@ def document(
     lines += ["", f"### {MANY:,} small files", ""]
     for situation, run in many.items():
         lines.append(f"- {SITUATIONS[situation]}: {run.requests:,} requests, {run.seconds:.0f} s, {run.cpu:.0f} s of CPU, {run.mib:.0f} MiB at most.")
-    return "\n".join([*lines, ""])
+    return lines
 
 
-def main() -> int:
-    machine = [*versions(), f"load before the run {os.getloadavg()[0]:.1f} (1 minute)"]
-    rollouts = rollout.measure()
+def measure_publication() -> Section:
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         bench = Bench(Path(place))
         found, starts, many = bench.measure(), bench.starts(), bench.many()
         bench.endpoint.end()
-    held = [*rollout.bounds(*rollouts), *bounds(found, many)]
-    (CHECKOUT / "docs" / "benchmarks.md").write_text(document(found, many, starts, rollout.document(*rollouts), held, machine), encoding="utf-8")
-    broken = [bound for bound, _measured, holds in held if not holds]
+    return Section("Publication of a site", bounds(found, many), publication_document(found, many, starts))
+
+
+def measure_rollout() -> Section:
+    found, unchanged = rollout.measure()
+    return Section("Rollout", rollout.bounds(found, unchanged), rollout.document(found, unchanged))
+
+
+SECTIONS = {
+    "provision": provision.measure_first,
+    "again": provision.measure_again,
+    "fleet": fleet.measure,
+    "rollout": measure_rollout,
+    "publication": measure_publication,
+}
+
+
+def main(names: list[str]) -> int:
+    if unknown := sorted(set(names) - SECTIONS.keys()):
+        raise SystemExit(f"{', '.join(unknown)}: no such section; there are {', '.join(SECTIONS)}")
+    os.environ["ANSIBLE_HOME"] = str(PLACE / "home")  # what Ansible keeps there, other checkouts' runs would write anew
+    written, machine = CHECKOUT / "docs" / "benchmarks.md", versions()
+    broken = []
+    for name in names or SECTIONS:
+        load = os.getloadavg()[0]
+        section = SECTIONS[name]()
+        section.lines.append(f"\nLoad before these runs: {load:.1f} (1 minute).")
+        written.write_text(document(written.read_text(encoding="utf-8"), section, machine), encoding="utf-8")
+        broken += [bound for bound, _measured, holds in section.bounds if not holds]
     print("docs/benchmarks.md is written", *(f"NOT HELD: {bound}" for bound in broken), sep="\n")
     return int(bool(broken))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -107,8 +107,6 @@ def bounds(found: dict[str, list[Rollout]], unchanged: list[float]) -> list[tupl
 
 def document(found: dict[str, list[Rollout]], unchanged: list[float]) -> list[str]:
     lines = [
-        "## Rollout",
-        "",
         "On a local cloud, the image in ECR; a recorder between it and the tools tells what is called when. A deploy with `deploy_backend.yml` finds the",
         "environment, verifies that the release can run, and takes the lock before it calls UpdateService; ecs-deploy does none of that. Its own time is",
         "what passes from the start of the process until UpdateService is called while no request is with the cloud.",

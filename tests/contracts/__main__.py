@@ -8,10 +8,11 @@ from pathlib import Path
 
 import yaml
 
-from . import awx_assets, policies, readme
+from . import awx_assets, guides, pictures, policies, readme
 from .specs import Role
 
 CHECKOUT = Path(__file__).parents[2]
+PICTURES = CHECKOUT / "docs/images"
 
 
 def roles() -> list[Role]:
@@ -46,7 +47,7 @@ def check() -> list[str]:
         problems += [f"{file.relative_to(CHECKOUT)}: {finding}" for finding in policies.findings(file.read_text())]
         if (size := policies.size(json.loads(file.read_text()))) > policies.LIMIT:
             problems.append(f"{file.relative_to(CHECKOUT)} has {size} characters without white space: IAM allows {policies.LIMIT}")
-    return problems
+    return problems + guides.problems(CHECKOUT) + pictures.problems(PICTURES)
 
 
 def docs() -> list[str]:
@@ -57,8 +58,14 @@ def docs() -> list[str]:
     return []
 
 
+def mark() -> list[str]:
+    for picture in PICTURES.glob("*.png"):
+        pictures.mark(picture)
+    return []
+
+
 try:
-    problems = {"check": check, "docs": docs}[sys.argv[1]]()
+    problems = {"check": check, "docs": docs, "mark": mark}[sys.argv[1]]()
 except yaml.YAMLError as error:
     problems = [str(error)]
 print(*problems, sep="\n", end="\n" if problems else "")

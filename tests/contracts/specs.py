@@ -49,15 +49,15 @@ class Role:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        return _load(self.path / "defaults" / "main.yml") or {}
+        return load(self.path / "defaults" / "main.yml") or {}
 
     @property
     def vars(self) -> dict[str, Any]:
-        return _load(self.path / "vars" / "main.yml") or {}
+        return load(self.path / "vars" / "main.yml") or {}
 
     @cached_property
     def specs(self) -> dict[str, Any]:
-        return _load(self.path / "meta" / "argument_specs.yml")["argument_specs"]
+        return load(self.path / "meta" / "argument_specs.yml")["argument_specs"]
 
     @property
     def options(self) -> dict[str, Any]:
@@ -125,13 +125,13 @@ class Role:
 
     def _variables(self) -> Iterator[str]:
         prefix = f"{self.name}_"
-        documents = {file: _load(file) for folder in ("defaults", "handlers", "meta", "tasks", "vars") for file in sorted(self.path.glob(f"{folder}/**/*.yml"))}
+        documents = {file: load(file) for folder in ("defaults", "handlers", "meta", "tasks", "vars") for file in sorted(self.path.glob(f"{folder}/**/*.yml"))}
         texts = [file.read_text() for file in self.path.glob("templates/**/*") if file.is_file()]
-        made = {name for document in documents.values() for name in _made(document)}
+        made = {name for document in documents.values() for name in names_made(document)}
         used: dict[str, str] = {}
         for file, document in documents.items():
             if file.name != "argument_specs.yml":
-                used |= dict.fromkeys(_names(document), str(file.relative_to(self.path)))
+                used |= dict.fromkeys(names_used(document), str(file.relative_to(self.path)))
         for text in texts:
             used |= dict.fromkeys(_names_in(text), "templates")
         # What pulsegrid.aws.outputs sets for meta/outputs.yml
@@ -143,17 +143,17 @@ class Role:
         for name in sorted(made - self.options.keys() - self.vars.keys()):
             if name.startswith(prefix) and (like := get_close_matches(name, self.options, 1, MISSPELT)):
                 yield f"{name} is set by a task: the preflight of a later play takes it for a misspelt {like[0]}"
-        elsewhere = {file: document for file in self.others if (document := _load(file))}
-        used_elsewhere = set().union(*map(_names, elsewhere.values()))
+        elsewhere = {file: document for file in self.others if (document := load(file))}
+        used_elsewhere = set().union(*map(names_used, elsewhere.values()))
         for file, document in elsewhere.items():
-            for name in sorted(_keys(document) - known - used_elsewhere):
+            for name in sorted(keys_of(document) - known - used_elsewhere):
                 if name.startswith(prefix) and (like := _like(name, self.options)):
                     yield f"{name} in {file.parent.name}/{file.name} is no variable of the role{like}"
         for name in sorted((self.options.keys() | self.vars.keys()) - used.keys() - used_elsewhere):
             yield f"{name} is used nowhere in the role"
 
 
-def _load(file: Path) -> Any:
+def load(file: Path) -> Any:
     if not file.exists():
         return None
     with file.open() as stream:  # an error then has the file's name
@@ -194,14 +194,14 @@ def _like(name: str, known: Iterable[str]) -> str:
     return f" (is {close[0]} meant?)" if close else ""
 
 
-def _names(node: Any, key: str = "") -> set[str]:
+def names_used(node: Any, key: str = "") -> set[str]:
     """The variables in the expressions of a YAML document."""
     if isinstance(node, str):
         return _names_in(f"{{{{ {node} }}}}" if key in CONDITIONS and "{{" not in node else node)
     if isinstance(node, dict):
-        return set().union(*(_names(value, str(name)) | _names_in(str(name)) for name, value in node.items()))
+        return set().union(*(names_used(value, str(name)) | _names_in(str(name)) for name, value in node.items()))
     if isinstance(node, list):
-        return set().union(*(_names(item, key) for item in node))
+        return set().union(*(names_used(item, key) for item in node))
     return set()
 
 
@@ -216,18 +216,18 @@ def _names_in(text: str) -> set[str]:
     return {value for (previous, last), (kind, value) in zip(before, tokens, strict=False) if kind == "name" and last != "."}
 
 
-def _keys(node: Any) -> set[str]:
+def keys_of(node: Any) -> set[str]:
     if isinstance(node, dict):
-        return {name for name in node if isinstance(name, str)}.union(*(_keys(value) for value in node.values()))
+        return {name for name in node if isinstance(name, str)}.union(*(keys_of(value) for value in node.values()))
     if isinstance(node, list):
-        return set().union(*(_keys(item) for item in node))
+        return set().union(*(keys_of(item) for item in node))
     return set()
 
 
-def _made(node: Any) -> set[str]:
+def names_made(node: Any) -> set[str]:
     """The variables that tasks set: register, set_fact, vars, loop variables."""
     if isinstance(node, list):
-        return set().union(*(_made(item) for item in node))
+        return set().union(*(names_made(item) for item in node))
     if not isinstance(node, dict):
         return set()
     made = set()
@@ -236,5 +236,5 @@ def _made(node: Any) -> set[str]:
             made.add(value)
         elif name in {"vars", "ansible.builtin.set_fact"} and isinstance(value, dict):
             made |= value.keys()
-        made |= _made(value)
+        made |= names_made(value)
     return made

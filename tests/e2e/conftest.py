@@ -81,7 +81,15 @@ class Cloud:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def playbook(self, name: str, *arguments: str, ok: bool = True, started: Callable[[subprocess.Popen[str]], None] | None = None, **variables: Any) -> Run:
+    def playbook(
+        self,
+        name: str,
+        *arguments: str,
+        ok: bool = True,
+        where: Path = CHECKOUT,
+        started: Callable[[subprocess.Popen[str]], None] | None = None,
+        **variables: Any,
+    ) -> Run:
         """Run a playbook, its output shown as it comes (nobody likes a silent minute). It is told to who wants to end it."""
         command = ["ansible-playbook", "-i", "inventories/local", name, "-e", json.dumps({**self.variables, **variables}), *arguments]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_") and key not in {"ANSIBLE_FORCE_COLOR"}}
@@ -89,7 +97,7 @@ class Cloud:
         lines: list[tuple[float, str]] = []
         print(f"\n$ ansible-playbook {name} {' '.join(arguments)} {variables or ''}", file=sys.stderr, flush=True)
         with subprocess.Popen(
-            command, cwd=CHECKOUT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=started is not None
+            command, cwd=where, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=started is not None
         ) as process:
             assert process.stdout
             if started:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from bench import __main__ as bench
 from bench import rollout
+from bench.section import Section, document
 from bench.site import OTHERS, build
 
 FILES = 60
@@ -78,13 +79,13 @@ def test_the_document_says_which_bounds_do_not_hold() -> None:
     }
     many = dict.fromkeys(("first", "unchanged"), bench.Run(9.0, 9.0, 149, 3))
     rolled = dict.fromkeys((rollout.OURS, rollout.PEER), [rollout.Rollout(4.5, 2.0, ["ecs:DescribeServices", rollout.UPDATE], [], 9)])
-    held = [*rollout.bounds(rolled, [5.5]), *bench.bounds(found, many)]
-    text = bench.document(found, many, {"Python": [0.02]}, rollout.document(rolled, [5.5]), held, ["a machine"])
+    publication = Section("Publication", bench.bounds(found, many), bench.publication_document(found, many, {"Python": [0.02]}))
+    text = document(document("", Section("Rollout", rollout.bounds(rolled, [5.5]), rollout.document(rolled, [5.5])), []), publication, ["a machine"])
 
-    assert "| First upload, 40 ms: no slower than the fastest peer | 2.00 s (1.50 s with the start of Python); s5cmd 1.50 s | **no** |" in text
-    assert "| A deploy that has nothing to change: under 5 s | 5.50 s | **no** |" in text
-    assert "| Rollout: at most 6 calls of ECS besides polling | 2; ecs-deploy 2 | yes |" in text
-    assert "| Rollout: under 3 s of its own time until UpdateService | 2.50 s; ecs-deploy 2.50 s | yes |" in text
+    assert "| Publication | First upload, 40 ms: no slower than the fastest peer | 2.00 s (1.50 s with the start of Python); s5cmd 1.50 s | **no** |" in text
+    assert "| Rollout | A deploy that has nothing to change: under 5 s | 5.50 s | **no** |" in text
+    assert "| Rollout | Rollout: at most 6 calls of ECS besides polling | 2; ecs-deploy 2 | yes |" in text
+    assert "| Rollout | Rollout: under 3 s of its own time until UpdateService | 2.50 s; ecs-deploy 2.50 s | yes |" in text
     assert "one request after the other takes" in text
 
 

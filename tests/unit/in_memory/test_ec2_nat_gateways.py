@@ -144,3 +144,22 @@ def test_tags_change_in_place(network: Network) -> None:
 
 def test_more_route_tables_than_gateways_are_refused(network: Network) -> None:
     assert "route_table_ids" in network.run(network.subnets, fails=True, route_table_ids=[*network.tables, "rtb-3"])["msg"]
+
+
+def test_gateways_that_are_started_have_their_routes_once_they_are_waited_for(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateways = module.NatGateways.gateways
+
+    def pending(self: module.NatGateways, *states: str) -> list[dict[str, Any]]:
+        return [{**gateway, "State": "pending"} for gateway in gateways(self, *states)]
+
+    with monkeypatch.context() as provisioning:
+        provisioning.setattr(module.NatGateways, "gateways", pending)
+        assert network.run(network.subnets, wait=False)["changed"]
+        assert network.default_routes == [None, None]
+        assert network.run(network.subnets, wait=False)["changed"]
+        assert network.cloud.mutations == []
+
+    assert network.run(network.subnets)["changed"]
+    assert network.default_routes == [network.gateways[subnet] for subnet in network.subnets]
+    assert len(network.gateways) == 2
+    assert not network.run(network.subnets, wait=False)["changed"]

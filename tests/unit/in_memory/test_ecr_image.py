@@ -91,6 +91,15 @@ def test_an_engine_elsewhere_is_spoken_to_as_dockers_own_tools_do(cloud: Cloud, 
     assert engine.environment["DOCKER_TLS_VERIFY"] == "1"
 
 
+@pytest.mark.parametrize("verify", ["0", "no", ""])
+def test_certificates_do_not_count_without_tls(cloud: Cloud, engine: Engine, monkeypatch: pytest.MonkeyPatch, verify: str) -> None:
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", verify)
+    monkeypatch.setenv("DOCKER_CERT_PATH", "/nowhere")
+
+    run(cloud, source="shop:r1")
+    assert engine.environment.keys().isdisjoint({"DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"})
+
+
 def test_asking_pushes_nothing(cloud: Cloud, engine: Engine) -> None:
     asked = run(cloud)
     assert (asked["changed"], asked["image"], engine.pushed) == (False, "", [])

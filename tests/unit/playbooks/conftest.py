@@ -74,7 +74,7 @@ class Engine(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = b"".join(self.chunks()) if "chunked" in self.headers.get("Transfer-Encoding", "") else self.rfile.read(int(self.headers["Content-Length"]))
-        path, _, query = self.path.partition("?")
+        path, _mark, query = self.path.partition("?")
         if path.endswith("/build"):
             with tarfile.open(fileobj=io.BytesIO(body)) as context:
                 self.server.built[parse_qs(query)["t"][0]] = context.getnames()

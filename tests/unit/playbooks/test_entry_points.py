@@ -6,6 +6,7 @@ The preflight's refusal of a foreign account names variables of group_vars/all.y
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -38,3 +39,36 @@ def test_from_ansible_runner(api: CountingApi, tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert EXPECTED in said(result.stdout), result.stdout + result.stderr
+
+
+INVENTORIES = sorted(path.parent.name for path in CHECKOUT.glob("inventories/*/hosts.yml"))
+
+
+def variables(inventory: str) -> dict[str, dict[str, object]]:
+    return json.loads(run("ansible-inventory", "-i", inventory, "--list").stdout)["_meta"]["hostvars"]
+
+
+def test_all_inventories_at_once_have_the_variables_that_each_has() -> None:
+    together = variables("inventories/")
+
+    assert INVENTORIES
+    for name in INVENTORIES:
+        alone = variables(f"inventories/{name}")
+        assert alone == {host: together[host] for host in alone}
+
+
+def test_an_inventory_whose_variables_are_not_read_is_refused(api: CountingApi, tmp_path: Path) -> None:
+    """As Ansible does not, where the inventory is a directory of directories: production would not be protected."""
+    shutil.copytree(CHECKOUT / "inventories/local", tmp_path / "inventories/shop")
+    port = ("-e", f"local_cloud_port={api.port}")
+    result = run("ansible-playbook", "-i", tmp_path / "inventories", "site.yml", *port)
+
+    assert result.returncode == 2
+    assert f"{tmp_path}/inventories/shop is part of the inventory {tmp_path}/inventories" in said(result.stdout), result.stdout
+    assert api.requests == []
+
+    (tmp_path / "inventories/group_vars").mkdir()
+    (tmp_path / "inventories/group_vars/local.yml").symlink_to("../shop/group_vars/local.yml")
+    result = run("ansible-playbook", "-i", tmp_path / "inventories", "site.yml", *port)
+
+    assert EXPECTED in said(result.stdout), result.stdout
