@@ -225,7 +225,7 @@ class Awx:
                     yield one, number
 
     def matches(self, kind: str, number: int, key: str, value: str) -> bool:
-        field, _, rest = key.partition("__")
+        field, _underscores, rest = key.partition("__")
         it = self.objects[kind][number]
         if field == "type":
             return self.shapes[kind]["type"] == value
