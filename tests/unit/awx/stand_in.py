@@ -281,6 +281,9 @@ class Awx:
         if method == "POST" and name == "labels" and "id" not in body:
             same = list(self.found("labels", {key: str(body[key]) for key in ("name", "organization")}))
             body = {"id": same[0][1] if same else self.create("labels", body)}
+        others = {"success_nodes", "failure_nodes", "always_nodes"} - {name} if name.endswith("_nodes") else set()
+        if method == "POST" and not body.get("disassociate") and any(body["id"] in self.attached[kind, number, other] for other in others):
+            raise Refused(400, {"Error": "Relationship not allowed."})
         return self.attach(method, self.attached[kind, number, name], ATTACHED[name], body, kind)
 
     def attach(self, method: str, numbers: list[int], kind: str, body: Any, to: str = "") -> tuple[int, Any]:

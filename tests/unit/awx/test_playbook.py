@@ -126,21 +126,30 @@ def test_check_mode_predicts_what_is_created_and_mended(controller: Controller) 
     awx.named("inventory_sources", "Environment dev")["update_on_launch"] = False
     nodes = {it["identifier"]: number for number, it in awx.objects["workflow_job_template_nodes"].items()}
     awx.attached["workflow_job_template_nodes", nodes["deploy"], "success_nodes"].clear()
-    awx.attached["workflow_job_template_nodes", nodes["deploy"], "always_nodes"].append(nodes["approve-production"])
+    awx.attached["workflow_job_template_nodes", nodes["deploy"], "failure_nodes"].append(nodes["approve-production"])
     approval = awx.objects["workflow_job_template_nodes"][nodes["approve-production"]]["unified_job_template"]
     awx.objects["workflow_approval_templates"][approval]["timeout"] = 0
     workflow = awx.objects["workflow_job_template_nodes"][nodes["deploy"]]["workflow_job_template"]
     awx.create("workflow_job_template_nodes", {"identifier": "by hand", "workflow_job_template": workflow, "unified_job_template": number})
     awx.role_teams[awx.role("job_templates", number, "execute_role")].clear()
 
-    drift = ["Projects: PulseGrid playbooks", "Inventory sources: Environment dev", "Job templates: Plan", "Nodes that are not defined are gone: by hand",
-             "Nodes: approve-production", "Links from node to node: deploy", "Schedules: Nightly plan", "Roles of teams: Developers: execute"]  # fmt: skip
+    drift = [
+        "Projects: PulseGrid playbooks",
+        "Inventory sources: Environment dev",
+        "Job templates: Plan",
+        "Nodes that are not defined are gone: by hand",
+        "Nodes: deploy",
+        "Nodes: approve-production",
+        "Links from node to node: deploy",
+        "Schedules: Nightly plan",
+        "Roles of teams: Developers: execute",
+    ]
     assert controller.play("--check", **few).changed == drift
     assert len(awx.changes) == made
     assert controller.play(**few).changed == drift
     assert (plan["job_type"], awx.named("projects", "PulseGrid playbooks")["scm_branch"]) == ("check", "main")
     assert awx.surveys["job_templates", number]["spec"][0]["choices"] == ["all", "dev", "production"]
-    assert awx.attached["workflow_job_template_nodes", nodes["deploy"], "always_nodes"] == []
+    assert awx.attached["workflow_job_template_nodes", nodes["deploy"], "failure_nodes"] == []
 
     # One definition is given up, and nothing else is left to do
     few["awx_schedules"] = [{**few["awx_schedules"][0], "state": "absent"}]
