@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import yaml
+from botocore.config import Config
 
 from ..conftest import CHECKOUT, run
 from .conftest import DockerEngine
@@ -53,7 +54,8 @@ def test_a_project_sync_of_awx_installs_nothing() -> None:
 def test_an_image_is_built_and_pushed_by_an_engine_elsewhere(moto: str, engine: DockerEngine) -> None:
     """There is no service yet for which to build: what comes after the push fails."""
     credentials = {"AWS_ENDPOINT_URL": moto, "AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nobody"}
-    ecr = boto3.client("ecr", endpoint_url=moto, region_name="us-east-1", aws_access_key_id="nobody", aws_secret_access_key="nobody")
+    patient = Config(read_timeout=240)  # moto begins to read its services' models with the first request
+    ecr = boto3.client("ecr", endpoint_url=moto, region_name="us-east-1", aws_access_key_id="nobody", aws_secret_access_key="nobody", config=patient)
     ecr.create_repository(repositoryName="pulsegrid-dev")
     result = run("ansible-playbook", "-i", "inventories/dev", "deploy_backend.yml", **credentials, **engine.environment)
 
