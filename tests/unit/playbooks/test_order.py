@@ -32,3 +32,12 @@ def test_a_log_group_of_the_database_goes_when_aws_writes_it_no_more() -> None:
 
     assert position("ansible.builtin.include_tasks", wait) < position("pulsegrid.aws.cloudwatchlogs_log_group", wait, state="absent")
     assert not [task for task in tasks("rds", "present") if task.get("pulsegrid.aws.cloudwatchlogs_log_group", {}).get("state") == "absent"]
+
+
+def test_the_records_of_traffic_are_the_first_of_a_flow_log_and_the_last_since_they_alone_are_looked_for() -> None:
+    group = "pulsegrid.aws.cloudwatchlogs_log_group"
+    kinds = ["amazon.aws.iam_managed_policy", "amazon.aws.iam_role", "pulsegrid.aws.ec2_flow_log"]
+    present, absent = tasks("vpc", "flow_logs_present"), tasks("vpc", "flow_logs_absent")
+
+    assert all(position(group, present) < position(kind, present) for kind in kinds)
+    assert all(position(kind, absent) < position(group, absent) for kind in kinds)
