@@ -36,12 +36,16 @@ down: .venv/runtime  ## Remove what demo made: processes, containers, volumes, f
 	ansible-playbook $(LOCAL) playbooks/local_down.yml
 	@rm -rf .local
 
-test: .venv/test  ## Run all tests: lint, unit, molecule, end to end
-	@for stage in $(STAGES); do \
-		printf '\n=== %s\n' $$stage; began=$$SECONDS; \
-		$(MAKE) $$stage; \
-		printf '=== %s passed in %d s\n' $$stage $$((SECONDS - began)); \
-	done
+# The end-to-end tests wait for services half of the time: they run beside the other stages.
+test: .venv/test .venv/npm .venv/go .venv/chromium  ## Run all tests: lint, unit, molecule, and end to end beside them
+	@stage() { \
+		printf '\n=== %s\n' $$1; local began=$$SECONDS; \
+		$(MAKE) $$1 || { printf '=== %s FAILED after %d s\n' $$1 $$((SECONDS - began)); return 1; }; \
+		printf '=== %s passed in %d s\n' $$1 $$((SECONDS - began)); \
+	}; \
+	stage e2e > >(sed -u 's/^/e2e | /') 2>&1 & beside=$$!; trap 'kill $$beside 2>/dev/null' INT TERM; \
+	failed=0; for stage in $(filter-out e2e,$(STAGES)); do stage $$stage || failed=1; done; \
+	wait $$beside || failed=1; exit $$failed
 
 lint: .venv/test  ## ruff, yamllint, ansible-lint, changelog fragments, the roles' contracts, the guides, antsibull-docs, ansible-test sanity
 	ruff check

@@ -46,7 +46,7 @@ class Source:
         self.path, self.exclude = path, exclude
 
     def git(self, *arguments: str, check: bool = True) -> str:
-        command = ["git", "-C", self.path, *arguments]
+        command = ["git", "--no-optional-locks", "-C", self.path, *arguments]  # it would write into what may be read-only
         done = subprocess.run(command, env={**os.environ, "LC_ALL": "C"}, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         if done.returncode != 0 and (check or b"not a git repository" not in done.stderr):
             raise AnsibleActionFail(f"git cannot read {self.path}: {os.fsdecode(done.stderr).strip()}")

@@ -204,10 +204,12 @@ class NatGateways(Resource):
 
     def apply(self) -> None:
         kept = self.make(self.kept(self.gateways(*ALIVE)))
-        if kept and (self.params["wait"] or all(gateway["State"] == "available" for gateway in kept.values())):
-            kept = self.wait_until(lambda: self.available(kept), "available", self.params["wait_timeout_seconds"], interval=5)
-        elif kept:
-            return
+        if kept:
+            waited = self.params["wait_timeout_seconds"]
+            ready = self.wait_until(lambda: self.available(kept), "available", waited, interval=5) if self.params["wait"] else self.available(kept)
+            if not ready:
+                return
+            kept = ready
         self.tag(kept)
         self.route(kept)
         self.remove(kept)

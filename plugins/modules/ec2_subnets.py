@@ -9,7 +9,7 @@ version_added: 0.2.0
 short_description: Manage the subnets of a VPC
 description:
   - Several subnets of a VPC, which give out no public addresses, each found by its CIDR block. Those that are not listed are left alone.
-  - M(amazon.aws.ec2_vpc_subnet) makes one: six subnets are six module runs with several requests each. Here one request tells that all are as they should be.
+  - M(amazon.aws.ec2_vpc_subnet) makes one, so that six subnets are six module runs with several requests each. Here one request tells that all are there.
 options:
   vpc_id:
     description: ID of the VPC.

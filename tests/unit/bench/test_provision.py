@@ -72,3 +72,20 @@ def test_a_section_is_written_anew_and_the_others_stay() -> None:
     assert text.count("| Two | fast | 2 s | yes |") == text.count("| One | fast | 3 s | **no** |") == 1
     assert "1 s" not in text
     assert text.index("## Bounds") < text.index("## One\n\nIt took 3 s.\n\n### Why") < text.index("## Two\n\nIt took 2 s.")
+
+
+def test_the_document_has_a_line_for_each_run_and_the_chain_that_was_computed() -> None:
+    lines = [(1.0, "TASK [There is a VPC] ***\n"), (2.5, "PLAY RECAP ***\n")]
+    found = {
+        (latency, kind, playbook): [played(seconds, lines=lines)]
+        for latency in provision.LATENCIES
+        for kind in provision.KINDS
+        for playbook, seconds in ((OURS, 3.0), (PEER, 12.0))
+    }
+    text = "\n".join(provision.document_again(found))
+    assert f"| 60 ms | plan | `{PEER}` | 1 | 12.0 s | 12.0 - 12.0 s | 0.25 |" in text
+    assert "| There is a VPC | 1.50 s |" in text
+
+    text = "\n".join(provision.document_first([(played(36.0, lines=lines), provision.Chain(50, 30.0, 10, 60))]))
+    assert "50 changes until the database is" in text
+    assert "| 1 | 1 | 36.0 s | 33.6 s | 1.07 |" in text

@@ -20,12 +20,12 @@ import requests
 import yaml
 from contracts import awx_assets
 
-from .conftest import CHECKOUT, STATE, Cloud
+from .conftest import CHECKOUT, Cloud
 
 DATA = awx_assets.definitions()
 TEMPLATES = {it["name"]: it for it in DATA["awx_job_templates"]}
 LOCAL = yaml.safe_load((CHECKOUT / "inventories/local/group_vars/local.yml").read_text())
-OWN_OF_LOCAL = {"pulsegrid_aws_environment", "pulsegrid_docker_host", "pulsegrid_outputs_file", "pulsegrid_work_dir"}
+OWN_OF_LOCAL = {"pulsegrid_aws_environment", "pulsegrid_outputs_file", "pulsegrid_work_dir"}
 
 
 class Answer(str):
@@ -65,10 +65,8 @@ class Awx:
     @property
     def credentials(self) -> dict[str, str]:
         """The environment variables of the job templates' two credentials."""
-        engine = json.loads((STATE / "outputs.json").read_text())["docker_host"]
-        inputs = {"docker_host": engine, "docker_cert_path": "", "npm_token": ""}
         injectors = DATA["awx_credential_types"][0]["injectors"]["env"]
-        own = {name: jinja2.Environment(autoescape=False).from_string(text).render(inputs) for name, text in injectors.items()}
+        own = {name: jinja2.Environment(autoescape=False).from_string(text).render(npm_token="") for name, text in injectors.items()}
         return {**own, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
     @property
@@ -95,7 +93,7 @@ class Awx:
         directory = self.directory / str(len(self.jobs))
         self.jobs.append(directory)
         project = directory / "project"
-        git(self.directory, "clone", "-q", self.repository, project)
+        git(self.directory, "clone", "-q", "--no-hardlinks", self.repository, project)
         writable(project, False)
         before = state(project)
 
