@@ -64,6 +64,7 @@ def test_an_inventory_whose_variables_are_not_read_is_refused(api: CountingApi, 
     result = run("ansible-playbook", "-i", tmp_path / "inventories", "site.yml", *port)
 
     assert result.returncode == 2
+    assert "WARNING" not in result.stderr
     assert f"{tmp_path}/inventories/shop is part of the inventory {tmp_path}/inventories" in said(result.stdout), result.stdout
     assert api.requests == []
 
