@@ -78,9 +78,9 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {**kept, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "0", **more}
 
 
-def run(*command: str | Path, cwd: Path = CHECKOUT, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path, cwd: Path = CHECKOUT, timeout_seconds: int = 300, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(word) for word in command], cwd=cwd, env=clean_environment(**environment), text=True, capture_output=True, timeout=300, check=False
+        [str(word) for word in command], cwd=cwd, env=clean_environment(**environment), text=True, capture_output=True, timeout=timeout_seconds, check=False
     )
 
 

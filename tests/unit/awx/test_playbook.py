@@ -36,7 +36,7 @@ class Controller:
     def play(self, *arguments: str, ok: bool = True, environment: dict[str, str] | None = None, **variables: Any) -> Result:
         done = run(
             "ansible-playbook", "playbooks/awx.yml", *arguments, "-e", json.dumps({"awx_project_sync_seconds": 15, **variables}),
-            CONTROLLER_HOST=self.url, CONTROLLER_OAUTH_TOKEN=TOKEN, **(environment or {}),
+            timeout_seconds=1200, CONTROLLER_HOST=self.url, CONTROLLER_OAUTH_TOKEN=TOKEN, **(environment or {}),
         )  # fmt: skip
         output = done.stdout + done.stderr
         assert not ok or done.returncode == 0, output[-5000:]
@@ -57,7 +57,7 @@ def imported(controller: Controller) -> None:
     environment = {**os.environ, "CONTROLLER_HOST": controller.url, "CONTROLLER_OAUTH_TOKEN": TOKEN}
     for number in (1, 2):
         assets = (CHECKOUT / f"docs/awx-assets-{number}.json").read_text()
-        done = subprocess.run(["awx", "import"], input=assets, env=environment, text=True, capture_output=True, timeout=120, check=False)
+        done = subprocess.run(["awx", "import"], input=assets, env=environment, text=True, capture_output=True, timeout=600, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
