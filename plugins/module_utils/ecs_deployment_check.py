@@ -20,7 +20,7 @@ except ImportError:
 
 from ansible.module_utils.urls import open_url
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import all_pages
 
 ECR_HOST = re.compile(r"^(?P<account>\d{12})\.dkr[.-]ecr(-fips)?\.(?P<region>[a-z0-9-]+)\.[a-z0-9.]+$")
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
@@ -106,17 +106,14 @@ class Check:
         if key not in self.clients:
             with self.making_clients:  # sessions of boto3 are not made for several threads
                 if key not in self.clients:
-                    self.clients[key] = self.module.client(service, retry_decorator=AWSRetry.jittered_backoff(retries=8), region=key[1])
+                    self.clients[key] = self.module.client(service, region=key[1])
         return self.clients[key]
 
     def ask(self, service: str, operation: str, absent: str = "", region: str = "", **arguments: Any) -> dict[str, Any] | None:
         """The answer; None where AWS says with the code `absent` that there is no such thing."""
         client = self.client(service, region)
         try:
-            if client.can_paginate(operation):
-                pages = client.get_paginator(operation)
-                return AWSRetry.jittered_backoff(retries=8)(lambda: pages.paginate(**arguments).build_full_result())()
-            return getattr(client, operation)(aws_retry=True, **arguments)
+            return all_pages(client, operation, **arguments)
         except botocore.exceptions.ClientError as error:
             if absent and error.response["Error"].get("Code") == absent:
                 return None

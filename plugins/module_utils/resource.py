@@ -8,7 +8,7 @@ Check mode, diff, the error messages and the result are then the same everywhere
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 try:
@@ -58,12 +58,16 @@ def differs(current: Any, wanted: Any) -> bool:
     return current != wanted
 
 
-@AWSRetry.jittered_backoff(retries=8)
-def all_pages(client: Any, operation: str, **arguments: Any) -> dict[str, Any]:
+def all_pages(client: Any, operation: str, retry_codes: Sequence[str] = (), **arguments: Any) -> dict[str, Any]:
     """The answer, of all pages where it comes in pages."""
-    if client.can_paginate(operation):
-        return client.get_paginator(operation).paginate(**arguments).build_full_result()
-    return getattr(client, operation)(**arguments)
+
+    @AWSRetry.jittered_backoff(retries=8, catch_extra_error_codes=list(retry_codes))
+    def answer() -> dict[str, Any]:
+        if client.can_paginate(operation):
+            return client.get_paginator(operation).paginate(**arguments).build_full_result()
+        return getattr(client, operation)(**arguments)
+
+    return answer()
 
 
 class Resource:
@@ -123,6 +127,14 @@ class Resource:
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
             self.fail(error, doing or operation.replace("_", " "))
             raise  # fail does not return
+
+    def call_all(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Like call(), with what all pages of the answer have."""
+        try:
+            return all_pages(self.client, operation, self.retry_codes, **arguments)
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            self.fail(error, operation.replace("_", " "))
+            raise
 
     def find(self, operation: str, client: Any = None, **arguments: Any) -> dict[str, Any] | None:
         """Like call(), but None where AWS says that there is no such resource (not_found)."""

@@ -147,7 +147,7 @@ class Certificate(Resource):
         return min(fitting, key=lambda one: USABLE.index(one["Status"]), default=None)
 
     def _own(self) -> Iterator[dict[str, Any]]:
-        for summary in self._summaries():
+        for summary in self.call_all("list_certificates")["CertificateSummaryList"]:
             arn = summary["CertificateArn"]
             found = self.find("list_tags_for_certificate", CertificateArn=arn)
             tags = boto3_tag_list_to_ansible_dict((found or {}).get("Tags") or [])
@@ -157,15 +157,6 @@ class Certificate(Resource):
                 certificate = details["Certificate"]
                 names = sorted(map(plain, certificate.get("SubjectAlternativeNames") or [certificate["DomainName"]]))
                 yield {"CertificateArn": arn, "DomainNames": names, "Status": certificate["Status"], "Tags": tags}
-
-    def _summaries(self) -> Iterator[dict[str, Any]]:
-        more: dict[str, str] = {}
-        while True:
-            page = self.call("list_certificates", **more)
-            yield from page["CertificateSummaryList"]
-            if not page.get("NextToken"):
-                return
-            more = {"NextToken": page["NextToken"]}
 
     def wanted_tags(self, current: dict[str, Any] | None) -> dict[str, str] | None:
         tags = super().wanted_tags(current)

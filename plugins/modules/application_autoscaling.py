@@ -201,17 +201,6 @@ class Scaling(Resource):
 
     # What there is
 
-    def all_of(self, operation: str, key: str) -> list[dict[str, Any]]:
-        """Every page of a list that belongs to the target."""
-        found: list[dict[str, Any]] = []
-        token: dict[str, str] = {}
-        while True:
-            page = self.call(operation, **self.where, **token)
-            found += page[key]
-            if not page.get("NextToken"):
-                return found
-            token = {"NextToken": page["NextToken"]}
-
     def describe(self) -> dict[str, Any] | None:
         where = {key: value for key, value in self.where.items() if key != "ResourceId"}
         targets = self.call("describe_scalable_targets", **where, ResourceIds=[self.name])["ScalableTargets"]
@@ -224,7 +213,7 @@ class Scaling(Resource):
             "MaxCapacity": targets[0]["MaxCapacity"],
             "Policies": {
                 policy["PolicyName"]: {"DisableScaleIn": False} | policy["TargetTrackingScalingPolicyConfiguration"]
-                for policy in self.all_of("describe_scaling_policies", "ScalingPolicies")
+                for policy in self.call_all("describe_scaling_policies", **self.where)["ScalingPolicies"]
                 if policy["PolicyType"] == "TargetTrackingScaling"
             },
             "ScheduledActions": {
@@ -233,7 +222,7 @@ class Scaling(Resource):
                     "Timezone": action.get("Timezone") or "UTC",
                     "ScalableTargetAction": NO_CAPACITY | action.get("ScalableTargetAction", {}),
                 }
-                for action in self.all_of("describe_scheduled_actions", "ScheduledActions")
+                for action in self.call_all("describe_scheduled_actions", **self.where)["ScheduledActions"]
             },
         }
         if self.params["tags"] is not None and arn:

@@ -103,19 +103,13 @@ except ImportError:
     pass  # AnsibleAWSModule reports the missing library
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
-    TAG_OPTIONS,
-    Resource,
-    ansible_dict_to_boto3_tag_list,
-    boto3_tag_list_to_ansible_dict,
-    differs,
-)
+from ansible_collections.pulsegrid.aws.plugins.module_utils.ec2 import Ec2Resource
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import TAG_OPTIONS, differs
 
 PROPERTIES = ("LogGroupName", "DeliverLogsPermissionArn", "TrafficType", "MaxAggregationInterval")
 
 
-class FlowLog(Resource):
-    service = "ec2"
+class FlowLog(Ec2Resource):
     kind = "Flow log"
     result = "flow_log"
 
@@ -124,11 +118,11 @@ class FlowLog(Resource):
         return f"{self.params['log_group_name']} of {self.params['vpc_id']}"
 
     def describe(self) -> dict[str, Any] | None:
-        found = self.call("describe_flow_logs", Filter=[{"Name": "resource-id", "Values": [self.params["vpc_id"]]}])["FlowLogs"]
+        found = self.call_all("describe_flow_logs", Filter=[{"Name": "resource-id", "Values": [self.params["vpc_id"]]}])["FlowLogs"]
         for flow_log in found:
             if flow_log.get("LogGroupName") == self.params["log_group_name"]:
                 shown = {key: flow_log.get(key) for key in ("FlowLogId", *PROPERTIES)}
-                return {**shown, "Tags": boto3_tag_list_to_ansible_dict(flow_log.get("Tags") or [])}
+                return {**shown, "Tags": self.tags_of(flow_log)}
         return None
 
     def wanted(self, current: dict[str, Any] | None) -> dict[str, Any]:
@@ -145,7 +139,6 @@ class FlowLog(Resource):
         self.wait_until(lambda: self.created(wanted), "made with its role", seconds=60)
 
     def created(self, wanted: dict[str, Any]) -> bool:
-        tags = ansible_dict_to_boto3_tag_list(wanted.get("Tags") or {})
         try:
             answer = self.client.create_flow_logs(
                 aws_retry=True,
@@ -153,7 +146,7 @@ class FlowLog(Resource):
                 ResourceIds=[self.params["vpc_id"]],
                 LogDestinationType="cloud-watch-logs",
                 **{key: wanted[key] for key in PROPERTIES},
-                **({"TagSpecifications": [{"ResourceType": "vpc-flow-log", "Tags": tags}]} if tags else {}),
+                **self.new_tags("vpc-flow-log", wanted.get("Tags") or {}),
             )
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
             if "Unable to assume" in str(error):
@@ -170,11 +163,7 @@ class FlowLog(Resource):
             self.delete(current)
             self.create({**wanted, "Tags": wanted.get("Tags", current["Tags"])})
             return
-        to_set, to_remove = self.tag_changes(current, wanted)
-        if to_remove:
-            self.call("delete_tags", Resources=[current["FlowLogId"]], Tags=[{"Key": key} for key in to_remove])
-        if to_set:
-            self.call("create_tags", Resources=[current["FlowLogId"]], Tags=ansible_dict_to_boto3_tag_list(to_set))
+        self.set_tags(current["FlowLogId"], current["Tags"], wanted.get("Tags"))
 
     def delete(self, current: dict[str, Any]) -> None:
         for refused in self.call("delete_flow_logs", FlowLogIds=[current["FlowLogId"]]).get("Unsuccessful") or []:

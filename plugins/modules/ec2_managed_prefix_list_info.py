@@ -69,21 +69,17 @@ except ImportError:
 
 from ansible.module_utils.common.dict_transformations import camel_dict_to_snake_dict
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-
-
-@AWSRetry.jittered_backoff()
-def find(client, names: list[str]) -> list[dict]:
-    filters = [{"Name": "prefix-list-name", "Values": names}] if names else []
-    return client.get_paginator("describe_managed_prefix_lists").paginate(Filters=filters).build_full_result()["PrefixLists"]
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import all_pages
 
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec={"names": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True)
+    names = module.params["names"]
+    filters = [{"Name": "prefix-list-name", "Values": names}] if names else []
     try:
-        found = find(module.client("ec2"), module.params["names"])
+        found = all_pages(module.client("ec2"), "describe_managed_prefix_lists", Filters=filters)["PrefixLists"]
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
-        module.fail_json_aws(error, msg=f"Could not find managed prefix lists {', '.join(module.params['names'])}")
+        module.fail_json_aws(error, msg=f"Could not find managed prefix lists {', '.join(names)}")
     module.exit_json(changed=False, prefix_lists=[camel_dict_to_snake_dict(it, ignore_list=["Tags"]) for it in found])
 
 

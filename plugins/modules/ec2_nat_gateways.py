@@ -105,20 +105,15 @@ from typing import Any
 
 from ansible.module_utils.common.dict_transformations import camel_dict_to_snake_dict
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
-    TAG_OPTIONS,
-    Resource,
-    ansible_dict_to_boto3_tag_list,
-    boto3_tag_list_to_ansible_dict,
-)
+from ansible_collections.pulsegrid.aws.plugins.module_utils.ec2 import Ec2Resource
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import TAG_OPTIONS
 
 EVERYWHERE = "0.0.0.0/0"
 # A gateway that failed needs no removal: AWS forgets it after an hour, and its address is free at once.
 ALIVE = ("pending", "available")
 
 
-class NatGateways(Resource):
-    service = "ec2"
+class NatGateways(Ec2Resource):
     kind = "NAT gateways"
     result = "nat_gateways"
     # An address is known everywhere, or free again, a moment after AWS says so
@@ -128,14 +123,7 @@ class NatGateways(Resource):
 
     def gateways(self, *states: str) -> list[dict[str, Any]]:
         """This name's gateways in these states; the filter for the tag is here since AWS tags a gateway a moment after it made it."""
-        found: list[dict[str, Any]] = []
-        more: dict[str, str] = {}
-        while True:
-            page = self.call("describe_nat_gateways", Filter=[{"Name": "vpc-id", "Values": [self.params["vpc_id"]]}], **more)
-            found += page["NatGateways"]
-            if not page.get("NextToken"):
-                break
-            more = {"NextToken": page["NextToken"]}
+        found = self.in_vpc("describe_nat_gateways", "NatGateways", filters="Filter")
         return [gateway for gateway in found if gateway["State"] in states and self.tags_of(gateway).get("Name") == self.name]
 
     def addresses(self) -> list[dict[str, Any]]:
@@ -152,16 +140,8 @@ class NatGateways(Resource):
     # What has to be done
 
     @staticmethod
-    def tags_of(resource: dict[str, Any]) -> dict[str, str]:
-        return boto3_tag_list_to_ansible_dict(resource.get("Tags") or [])
-
-    @staticmethod
     def allocation_of(gateway: dict[str, Any]) -> str:
         return next((address.get("AllocationId", "") for address in gateway.get("NatGatewayAddresses", [])), "")
-
-    def tags_wanted(self, resource: dict[str, Any]) -> dict[str, str]:
-        wanted = self.wanted_tags({"Tags": self.tags_of(resource)})
-        return {**(self.tags_of(resource) if wanted is None else wanted), "Name": self.name}
 
     def subnet_of(self, table: str) -> str | None:
         """The subnet whose gateway a route table's default route leads to."""
@@ -194,7 +174,7 @@ class NatGateways(Resource):
             "subnets": sorted(self.params["subnet_ids"]),
             "unused_addresses": [],
             "routes": {table: self.subnet_of(table) for table in self.params["route_table_ids"]},
-            "tags": [self.tags_wanted(resource) for resource in resources],
+            "tags": [self.tags_with(self.tags_of(resource), Name=self.name) for resource in resources],
         }
         return before, after
 
@@ -216,17 +196,15 @@ class NatGateways(Resource):
 
     def make(self, kept: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """Make the missing gateways, all at once."""
+        tags = self.tags_with({}, Name=self.name)
         free = [address["AllocationId"] for address in self.addresses() if not address.get("AssociationId")]
         for subnet in self.params["subnet_ids"]:
             if subnet in kept:
                 continue
-            allocation = free.pop() if free else self.call("allocate_address", Domain="vpc", TagSpecifications=self.new_tags("elastic-ip"))["AllocationId"]
-            answer = self.call("create_nat_gateway", SubnetId=subnet, AllocationId=allocation, TagSpecifications=self.new_tags("natgateway"))
+            allocation = free.pop() if free else self.call("allocate_address", Domain="vpc", **self.new_tags("elastic-ip", tags))["AllocationId"]
+            answer = self.call("create_nat_gateway", SubnetId=subnet, AllocationId=allocation, **self.new_tags("natgateway", tags))
             kept[subnet] = answer["NatGateway"]
         return kept
-
-    def new_tags(self, kind: str) -> list[dict[str, Any]]:
-        return [{"ResourceType": kind, "Tags": ansible_dict_to_boto3_tag_list({**(self.params["tags"] or {}), "Name": self.name})}]
 
     def available(self, kept: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]] | None:
         ids = [gateway["NatGatewayId"] for gateway in kept.values()]
@@ -245,11 +223,7 @@ class NatGateways(Resource):
         resources = {gateway["NatGatewayId"]: gateway for gateway in kept.values()}
         resources |= {address["AllocationId"]: address for address in self.addresses() if address["AllocationId"] in used}
         for identifier, resource in resources.items():
-            tags, removed = self.tag_changes({"Tags": self.tags_of(resource)}, {"Tags": self.tags_wanted(resource)})
-            if removed:
-                self.call("delete_tags", Resources=[identifier], Tags=[{"Key": key} for key in removed])
-            if tags:
-                self.call("create_tags", Resources=[identifier], Tags=ansible_dict_to_boto3_tag_list(tags))
+            self.set_tags(identifier, self.tags_of(resource), self.tags_with(self.tags_of(resource), Name=self.name))
 
     def route(self, kept: dict[str, dict[str, Any]]) -> None:
         current = self.default_routes()

@@ -68,34 +68,26 @@ route_table_ids:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
-    TAG_OPTIONS,
-    Resource,
-    ansible_dict_to_boto3_tag_list,
-    boto3_tag_list_to_ansible_dict,
-)
+from ansible_collections.pulsegrid.aws.plugins.module_utils.ec2 import Parts, PartsOfVpc
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import TAG_OPTIONS
 
 EVERYWHERE = "0.0.0.0/0"
-Tables = dict[str, dict[str, Any]]
 
 
-class RouteTables(Resource):
-    service = "ec2"
+class RouteTables(PartsOfVpc):
     kind = "Route tables"
     result = "route_table_ids"
+    identifier = "RouteTableId"
     # What was made a moment ago is not known everywhere
     retry_codes = ("InvalidVpcID.NotFound", "InvalidRouteTableID.NotFound", "InvalidSubnetID.NotFound", "InvalidGatewayID.NotFound")
 
-    @property
-    def name(self) -> str:
-        return f"of {self.params['vpc_id']}"
-
-    def tables(self) -> list[dict[str, Any]]:
-        return self.call("describe_route_tables", Filters=[{"Name": "vpc-id", "Values": [self.params["vpc_id"]]}])["RouteTables"]
-
-    @staticmethod
-    def named(tables: list[dict[str, Any]]) -> Tables:
-        return {name: table for table in reversed(tables) if (name := boto3_tag_list_to_ansible_dict(table.get("Tags") or []).get("Name"))}
+    def parts(self) -> Parts:
+        """By their names; those that have none, or another's, by their IDs"""
+        found: Parts = {}
+        for table in self.in_vpc("describe_route_tables", "RouteTables"):
+            name = self.tags_of(table).get("Name")
+            found[name if name and name not in found else table["RouteTableId"]] = table
+        return found
 
     @staticmethod
     def associations(table: dict[str, Any]) -> dict[str, str]:
@@ -106,68 +98,44 @@ class RouteTables(Resource):
     def default_route(table: dict[str, Any]) -> dict[str, Any] | None:
         return next((route for route in table.get("Routes", []) if route.get("DestinationCidrBlock") == EVERYWHERE), None)
 
-    def shown(self, tables: Tables) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What there is and what there should be, in a form to compare and to show."""
+    def shown(self, parts: Parts) -> tuple[dict[str, Any], dict[str, Any]]:
         before: dict[str, Any] = {}
         after: dict[str, Any] = {}
         for asked in self.params["route_tables"]:
             name, gateway = asked["name"], {"gateway_id": asked["gateway_id"]} if asked["gateway_id"] else {}
-            tags = boto3_tag_list_to_ansible_dict(tables.get(name, {}).get("Tags") or [])
-            wanted = self.wanted_tags({"Tags": tags})
-            after[name] = {"subnet_ids": sorted(asked["subnet_ids"]), **gateway, "tags": {**(tags if wanted is None else wanted), "Name": name}}
-            if name in tables:
-                there = {"gateway_id": (self.default_route(tables[name]) or {}).get("GatewayId")} if gateway else {}
-                before[name] = {"subnet_ids": sorted(self.associations(tables[name])), **there, "tags": tags}
+            tags = self.tags_of(parts.get(name, {}))
+            after[name] = {"subnet_ids": sorted(asked["subnet_ids"]), **gateway, "tags": self.tags_with(tags, Name=name)}
+            if name in parts:
+                there = {"gateway_id": (self.default_route(parts[name]) or {}).get("GatewayId")} if gateway else {}
+                before[name] = {"subnet_ids": sorted(self.associations(parts[name])), **there, "tags": tags}
         return before, after
 
-    def apply(self, before: dict[str, Any], after: dict[str, Any], all_tables: list[dict[str, Any]]) -> Tables:
-        tables = self.named(all_tables)
+    def apply(self, before: dict[str, Any], after: dict[str, Any], parts: Parts) -> Parts:
         claimed = {subnet for wanted in after.values() for subnet in wanted["subnet_ids"]}
-        associations = {subnet: association for table in all_tables for subnet, association in self.associations(table).items()}
+        associations = {subnet: association for table in parts.values() for subnet, association in self.associations(table).items()}
         for name, wanted in after.items():
-            if name not in tables:
-                tags = [{"ResourceType": "route-table", "Tags": ansible_dict_to_boto3_tag_list(wanted["tags"])}]
-                answer = self.call("create_route_table", doing=f"create {name}", VpcId=self.params["vpc_id"], TagSpecifications=tags)
-                tables[name] = answer["RouteTable"]
+            if name not in parts:
+                tags = self.new_tags("route-table", wanted["tags"])
+                parts[name] = self.call("create_route_table", doing=f"create {name}", VpcId=self.params["vpc_id"], **tags)["RouteTable"]
             else:
-                self.set_tags(tables[name]["RouteTableId"], before[name]["tags"], wanted["tags"])
-            self.set_route(tables[name], wanted.get("gateway_id"))
-            for subnet in set(self.associations(tables[name])) - claimed:
+                self.set_tags(parts[name]["RouteTableId"], before[name]["tags"], wanted["tags"])
+            self.set_route(parts[name], wanted.get("gateway_id"))
+            for subnet in set(self.associations(parts[name])) - claimed:
                 self.call("disassociate_route_table", AssociationId=associations[subnet])
         for name, wanted in after.items():
-            for subnet in sorted(set(wanted["subnet_ids"]) - set(self.associations(tables[name]))):
-                table = tables[name]["RouteTableId"]
+            for subnet in sorted(set(wanted["subnet_ids"]) - set(self.associations(parts[name]))):
+                table = parts[name]["RouteTableId"]
                 if subnet in associations:  # in one step, so that it has a route at every moment
                     self.call("replace_route_table_association", AssociationId=associations[subnet], RouteTableId=table)
                 else:
                     self.call("associate_route_table", RouteTableId=table, SubnetId=subnet)
-        return tables
-
-    def set_tags(self, table: str, current: dict[str, str], wanted: dict[str, str]) -> None:
-        tags, removed = self.tag_changes({"Tags": current}, {"Tags": wanted})
-        if removed:
-            self.call("delete_tags", Resources=[table], Tags=[{"Key": key} for key in removed])
-        if tags:
-            self.call("create_tags", Resources=[table], Tags=ansible_dict_to_boto3_tag_list(tags))
+        return parts
 
     def set_route(self, table: dict[str, Any], gateway: str | None) -> None:
         current = self.default_route(table)
         if gateway and (current or {}).get("GatewayId") != gateway:
             operation = "replace_route" if current else "create_route"
             self.call(operation, RouteTableId=table["RouteTableId"], DestinationCidrBlock=EVERYWHERE, GatewayId=gateway)
-
-    def run(self) -> None:
-        found = self.tables()
-        tables = self.named(found)
-        before, after = self.shown(tables)
-        changed = before != after
-        if changed and not self.module.check_mode:
-            tables = self.apply(before, after, found)
-        self.module.exit_json(
-            changed=changed,
-            diff={"before": before, "after": after} if changed else {},
-            route_table_ids={name: tables[name]["RouteTableId"] for name in after if name in tables},
-        )
 
 
 def main() -> None:

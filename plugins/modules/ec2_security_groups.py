@@ -127,12 +127,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
-    TAG_OPTIONS,
-    Resource,
-    ansible_dict_to_boto3_tag_list,
-    boto3_tag_list_to_ansible_dict,
-)
+from ansible_collections.pulsegrid.aws.plugins.module_utils.ec2 import Parts, PartsOfVpc
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import TAG_OPTIONS
 
 # Protocol, first port, last port, kind of the other side, other side
 Rule = tuple[str, int, int, str, str]
@@ -146,29 +142,18 @@ SIDES = {
 }
 
 
-class SecurityGroups(Resource):
-    service = "ec2"
+class SecurityGroups(PartsOfVpc):
     kind = "Security groups"
     result = "security_groups"
+    identifier = "GroupId"
     # What was made, or taken away, a moment ago is not known everywhere
     retry_codes = ("InvalidGroup.NotFound", "InvalidGroupId.NotFound", "InvalidVpcID.NotFound", "DependencyViolation")
 
-    @property
-    def name(self) -> str:
-        return f"of {self.params['vpc_id']}"
-
     # What there is
 
-    def groups(self) -> dict[str, dict[str, Any]]:
-        """All groups of the VPC by their names, since a rule can name any of them."""
-        found: list[dict[str, Any]] = []
-        more: dict[str, str] = {}
-        while True:
-            page = self.call("describe_security_groups", Filters=[{"Name": "vpc-id", "Values": [self.params["vpc_id"]]}], **more)
-            found += page["SecurityGroups"]
-            if not page.get("NextToken"):
-                return {group["GroupName"]: group for group in found}
-            more = {"NextToken": page["NextToken"]}
+    def parts(self) -> Parts:
+        """By their names, and all of them, since a rule can name any"""
+        return {group["GroupName"]: group for group in self.in_vpc("describe_security_groups", "SecurityGroups")}
 
     @staticmethod
     def rules_of(group: dict[str, Any], way: str, names: dict[str, str]) -> dict[Rule, str]:
@@ -194,22 +179,21 @@ class SecurityGroups(Resource):
 
         return dict(each())
 
-    def shown(self, groups: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What there is and what there should be, in a form to compare and to show."""
-        names = {group["GroupId"]: name for name, group in groups.items()}
+    def shown(self, parts: Parts) -> tuple[dict[str, Any], dict[str, Any]]:
+        names = {group["GroupId"]: name for name, group in parts.items()}
         before: dict[str, Any] = {}
         after: dict[str, Any] = {}
         for asked in self.params["groups"]:
             name = asked["name"]
-            tags = boto3_tag_list_to_ansible_dict(groups.get(name, {}).get("Tags") or [])
+            tags = self.tags_of(parts.get(name, {}))
             wanted = self.wanted_tags({"Tags": tags})
             ways = [way for way in WAYS if asked[way] is not None]
             after[name] = {
                 **{way: self.lines(self.rules_wanted(asked[way])) for way in ways},
                 "tags": tags if wanted is None else {**wanted, "Name": name},
             }
-            if name in groups:
-                before[name] = {**{way: self.lines(self.rules_of(groups[name], way, names)) for way in ways}, "tags": tags}
+            if name in parts:
+                before[name] = {**{way: self.lines(self.rules_of(parts[name], way, names)) for way in ways}, "tags": tags}
         return before, after
 
     @staticmethod
@@ -218,27 +202,27 @@ class SecurityGroups(Resource):
 
     # What is done
 
-    def apply(self) -> None:
-        groups = self.groups()
-        missing = [asked for asked in self.params["groups"] if asked["name"] not in groups]
+    def apply(self, before: dict[str, Any], after: dict[str, Any], parts: Parts) -> Parts:
+        missing = [asked for asked in self.params["groups"] if asked["name"] not in parts]
         for asked in missing:
-            tags = ansible_dict_to_boto3_tag_list({**self.params["tags"], "Name": asked["name"]}) if self.params["tags"] is not None else []
             self.call(
                 "create_security_group",
                 doing=f"create {asked['name']}",
                 GroupName=asked["name"],
                 Description=asked["description"] or asked["name"],
                 VpcId=self.params["vpc_id"],
-                **({"TagSpecifications": [{"ResourceType": "security-group", "Tags": tags}]} if tags else {}),
+                **self.new_tags("security-group", after[asked["name"]]["tags"]),
             )
         if missing:
             names = {asked["name"] for asked in missing}
-            groups = self.wait_until(lambda: found if names <= (found := self.groups()).keys() else None, "seen", seconds=60, interval=1)
+            parts = self.wait_until(lambda: found if names <= (found := self.parts()).keys() else None, "seen", seconds=60, interval=1)
         for asked in self.params["groups"]:
-            self.set_rules(asked, groups)
-            self.set_tags(asked["name"], groups[asked["name"]])
+            group = parts[asked["name"]]
+            self.set_rules(asked, parts)
+            self.set_tags(group["GroupId"], self.tags_of(group), after[asked["name"]]["tags"])
+        return parts
 
-    def set_rules(self, asked: dict[str, Any], groups: dict[str, dict[str, Any]]) -> None:
+    def set_rules(self, asked: dict[str, Any], groups: Parts) -> None:
         names = {group["GroupId"]: name for name, group in groups.items()}
         group = groups[asked["name"]]
         for way in (way for way in WAYS if asked[way] is not None):
@@ -254,7 +238,7 @@ class SecurityGroups(Resource):
                     doing = f"{operation.replace('_', ' ')} of {asked['name']}"
                     self.call(operation, doing=doing, GroupId=group["GroupId"], IpPermissions=permissions)
 
-    def permission(self, rule: Rule, text: str, groups: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    def permission(self, rule: Rule, text: str, groups: Parts) -> dict[str, Any]:
         protocol, first, last, kind, other = rule
         side, key = SIDES[kind]
         if kind == "group" and other in groups:
@@ -262,18 +246,7 @@ class SecurityGroups(Resource):
         ports = {} if protocol == "-1" else {"FromPort": first, "ToPort": last}
         return {"IpProtocol": protocol, **ports, side: [{key: other, **({"Description": text} if text else {})}]}
 
-    def set_tags(self, name: str, group: dict[str, Any]) -> None:
-        current = {"Tags": boto3_tag_list_to_ansible_dict(group.get("Tags") or [])}
-        wanted = self.wanted_tags(current)
-        if wanted is None:
-            return
-        tags, removed = self.tag_changes(current, {"Tags": {**wanted, "Name": name}})
-        if removed:
-            self.call("delete_tags", Resources=[group["GroupId"]], Tags=[{"Key": key} for key in removed])
-        if tags:
-            self.call("create_tags", Resources=[group["GroupId"]], Tags=ansible_dict_to_boto3_tag_list(tags))
-
-    def remove(self, found: dict[str, dict[str, Any]]) -> None:
+    def remove(self, found: Parts) -> None:
         """Groups that name each other can only go when none does any more, and no network interface may have one."""
         ids = [group["GroupId"] for group in found.values()]
         self.wait_until(
@@ -282,31 +255,21 @@ class SecurityGroups(Resource):
             self.params["wait_timeout_seconds"],
             interval=15,
         )
-        groups = self.groups()
+        groups = self.parts()
         for name in found:
             self.set_rules({"name": name, "ingress": [], "egress": []}, groups)
         for name, group in found.items():
             self.call("delete_security_group", doing=f"delete {name}", GroupId=group["GroupId"])
 
     def run(self) -> None:
-        groups = self.groups()
-        if self.params["state"] == "absent":
-            found = {asked["name"]: groups[asked["name"]] for asked in self.params["groups"] if asked["name"] in groups}
-            if found and not self.module.check_mode:
-                self.remove(found)
-            before, after = self.shown(groups)[0], {}
-            changed = bool(found)
-        else:
-            before, after = self.shown(groups)
-            changed = before != after
-            if changed and not self.module.check_mode:
-                self.apply()
-                groups = self.groups()
-        self.module.exit_json(
-            changed=changed,
-            diff={"before": before, "after": after} if changed else {},
-            security_groups={name: groups[name]["GroupId"] for name in after if name in groups},
-        )
+        if self.params["state"] == "present":
+            super().run()
+            return
+        parts = self.parts()
+        found = {asked["name"]: parts[asked["name"]] for asked in self.params["groups"] if asked["name"] in parts}
+        if found and not self.module.check_mode:
+            self.remove(found)
+        self.end(bool(found), self.shown(parts)[0], {}, {})
 
 
 def main() -> None:

@@ -67,48 +67,35 @@ subnet_ids:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
-    TAG_OPTIONS,
-    Resource,
-    ansible_dict_to_boto3_tag_list,
-    boto3_tag_list_to_ansible_dict,
-)
+from ansible_collections.pulsegrid.aws.plugins.module_utils.ec2 import Parts, PartsOfVpc
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import TAG_OPTIONS
 
 
-class Subnets(Resource):
-    service = "ec2"
+class Subnets(PartsOfVpc):
     kind = "Subnets"
     result = "subnet_ids"
+    identifier = "SubnetId"
     # What was made a moment ago is not known everywhere
     retry_codes = ("InvalidVpcID.NotFound", "InvalidSubnetID.NotFound")
 
-    @property
-    def name(self) -> str:
-        return f"of {self.params['vpc_id']}"
+    def parts(self) -> Parts:
+        """By their CIDR blocks"""
+        return {subnet["CidrBlock"]: subnet for subnet in self.in_vpc("describe_subnets", "Subnets")}
 
-    def subnets(self) -> dict[str, dict[str, Any]]:
-        """The VPC's subnets by their CIDR blocks."""
-        found = self.call("describe_subnets", Filters=[{"Name": "vpc-id", "Values": [self.params["vpc_id"]]}])["Subnets"]
-        return {subnet["CidrBlock"]: subnet for subnet in found}
-
-    def tags_wanted(self, asked: dict[str, Any], tags: dict[str, str]) -> dict[str, str]:
-        wanted = self.wanted_tags({"Tags": tags})
-        return {**(tags if wanted is None else wanted), **{key: str(value) for key, value in asked["tags"].items()}}
-
-    def shown(self, subnets: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What there is and what there should be, in a form to compare and to show."""
+    def shown(self, parts: Parts) -> tuple[dict[str, Any], dict[str, Any]]:
         before: dict[str, Any] = {}
         after: dict[str, Any] = {}
         for asked in self.params["subnets"]:
-            there = subnets.get(asked["cidr"])
-            tags = boto3_tag_list_to_ansible_dict((there or {}).get("Tags") or [])
+            there = parts.get(asked["cidr"])
+            tags = self.tags_of(there or {})
+            own = {key: str(value) for key, value in asked["tags"].items()}
             zone = there["AvailabilityZone"] if there else asked["availability_zone"]
             if there:
                 before[asked["cidr"]] = {"availability_zone": zone, "public_addresses": there["MapPublicIpOnLaunch"], "tags": tags}
-            after[asked["cidr"]] = {"availability_zone": zone, "public_addresses": False, "tags": self.tags_wanted(asked, tags)}
+            after[asked["cidr"]] = {"availability_zone": zone, "public_addresses": False, "tags": self.tags_with(tags, **own)}
         return before, after
 
-    def apply(self, before: dict[str, Any], after: dict[str, Any], subnets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    def apply(self, before: dict[str, Any], after: dict[str, Any], parts: Parts) -> Parts:
         for cidr, wanted in after.items():
             if cidr not in before:
                 self.call(
@@ -117,34 +104,18 @@ class Subnets(Resource):
                     VpcId=self.params["vpc_id"],
                     CidrBlock=cidr,
                     AvailabilityZone=wanted["availability_zone"],
-                    **({"TagSpecifications": [{"ResourceType": "subnet", "Tags": ansible_dict_to_boto3_tag_list(wanted["tags"])}]} if wanted["tags"] else {}),
+                    **self.new_tags("subnet", wanted["tags"]),
                 )
                 continue
-            subnet = subnets[cidr]["SubnetId"]
+            subnet = parts[cidr]["SubnetId"]
             if before[cidr]["public_addresses"]:
                 self.call("modify_subnet_attribute", SubnetId=subnet, MapPublicIpOnLaunch={"Value": False})
-            tags, removed = self.tag_changes({"Tags": before[cidr]["tags"]}, {"Tags": wanted["tags"]})
-            if removed:
-                self.call("delete_tags", Resources=[subnet], Tags=[{"Key": key} for key in removed])
-            if tags:
-                self.call("create_tags", Resources=[subnet], Tags=ansible_dict_to_boto3_tag_list(tags))
+            self.set_tags(subnet, before[cidr]["tags"], wanted["tags"])
         return self.wait_until(lambda: self.available(after), "available", seconds=60, interval=1)
 
-    def available(self, wanted: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
-        found = self.subnets()
+    def available(self, wanted: dict[str, Any]) -> Parts | None:
+        found = self.parts()
         return found if all(found.get(cidr, {}).get("State") == "available" for cidr in wanted) else None
-
-    def run(self) -> None:
-        subnets = self.subnets()
-        before, after = self.shown(subnets)
-        changed = before != after
-        if changed and not self.module.check_mode:
-            subnets = self.apply(before, after, subnets)
-        self.module.exit_json(
-            changed=changed,
-            diff={"before": before, "after": after} if changed else {},
-            subnet_ids={cidr: subnets[cidr]["SubnetId"] for cidr in after if cidr in subnets},
-        )
 
 
 def main() -> None:

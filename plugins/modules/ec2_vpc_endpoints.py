@@ -111,12 +111,8 @@ from typing import Any
 
 from ansible.module_utils.common.dict_transformations import camel_dict_to_snake_dict
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import (
-    TAG_OPTIONS,
-    Resource,
-    ansible_dict_to_boto3_tag_list,
-    boto3_tag_list_to_ansible_dict,
-)
+from ansible_collections.pulsegrid.aws.plugins.module_utils.ec2 import Ec2Resource
+from ansible_collections.pulsegrid.aws.plugins.module_utils.resource import TAG_OPTIONS
 
 Key = tuple[str, str]  # type and service
 # What can be changed in place, and how the API calls it in CreateVpcEndpoint and ModifyVpcEndpoint
@@ -125,8 +121,7 @@ GONE = ("deleting", "deleted")
 BROKEN = ("failed", "rejected", "expired")
 
 
-class VpcEndpoints(Resource):
-    service = "ec2"
+class VpcEndpoints(Ec2Resource):
     kind = "VPC endpoints"
     result = "vpc_endpoints"
     # What was made a moment ago is not known everywhere
@@ -141,17 +136,9 @@ class VpcEndpoints(Resource):
 
     def endpoints(self, *states: str) -> list[dict[str, Any]]:
         """This name's endpoints, except those in the given states."""
-        found: list[dict[str, Any]] = []
-        more: dict[str, str] = {}
-        while True:
-            page = self.call("describe_vpc_endpoints", Filters=[{"Name": "vpc-id", "Values": [self.params["vpc_id"]]}], **more)
-            found += page["VpcEndpoints"]
-            if not page.get("NextToken"):
-                break
-            more = {"NextToken": page["NextToken"]}
         return [
             endpoint
-            for endpoint in found
+            for endpoint in self.in_vpc("describe_vpc_endpoints", "VpcEndpoints")
             if endpoint["VpcId"] == self.params["vpc_id"]
             and self.tags_of(endpoint).get("Name") == self.name_of(self.key_of(endpoint))
             and endpoint["State"].lower() not in states
@@ -175,10 +162,6 @@ class VpcEndpoints(Resource):
     def name_of(self, key: Key) -> str:
         return f"{self.name}-{key[1]}"
 
-    @staticmethod
-    def tags_of(endpoint: dict[str, Any]) -> dict[str, str]:
-        return boto3_tag_list_to_ansible_dict(endpoint.get("Tags") or [])
-
     # What is compared
 
     def current(self, endpoint: dict[str, Any]) -> dict[str, Any]:
@@ -189,9 +172,7 @@ class VpcEndpoints(Resource):
         return {"SubnetIds": sorted(endpoint["SubnetIds"]), "SecurityGroupIds": groups, "PrivateDnsEnabled": endpoint["PrivateDnsEnabled"], **shown}
 
     def wanted_of(self, key: Key, endpoint: dict[str, Any] | None) -> dict[str, Any]:
-        have = {"Tags": self.tags_of(endpoint or {})}
-        tags = self.wanted_tags(have)
-        shown = {"Tags": {**(have["Tags"] if tags is None else tags), "Name": self.name_of(key)}}
+        shown = {"Tags": self.tags_with(self.tags_of(endpoint or {}), Name=self.name_of(key))}
         if key[0] == "Gateway":
             return {"RouteTableIds": sorted(self.params["route_table_ids"]), **shown}
         groups = sorted(self.params["security_group_ids"])
@@ -234,7 +215,7 @@ class VpcEndpoints(Resource):
             VpcId=self.params["vpc_id"],
             VpcEndpointType=key[0],
             ServiceName=self.prefix + key[1],
-            TagSpecifications=[{"ResourceType": "vpc-endpoint", "Tags": ansible_dict_to_boto3_tag_list(wanted.pop("Tags"))}],
+            **self.new_tags("vpc-endpoint", wanted.pop("Tags")),
             **wanted,
         )
 
@@ -256,11 +237,7 @@ class VpcEndpoints(Resource):
             changes["PrivateDnsEnabled"] = wanted["PrivateDnsEnabled"]
         if changes:
             self.call("modify_vpc_endpoint", VpcEndpointId=identifier, **changes)
-        tags, removed = self.tag_changes(current, wanted)
-        if removed:
-            self.call("delete_tags", Resources=[identifier], Tags=[{"Key": key} for key in removed])
-        if tags:
-            self.call("create_tags", Resources=[identifier], Tags=ansible_dict_to_boto3_tag_list(tags))
+        self.set_tags(identifier, current["Tags"], wanted["Tags"])
 
     def run(self) -> None:
         before, after = self.state()

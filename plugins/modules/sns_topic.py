@@ -151,14 +151,7 @@ class Topic(Resource):
         }
 
     def subscriptions(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        more: dict[str, str] = {}
-        while True:
-            page = self.call("list_subscriptions_by_topic", TopicArn=self.arn, **more)
-            found += page["Subscriptions"]
-            if not page.get("NextToken"):
-                return found
-            more = {"NextToken": page["NextToken"]}
+        return self.call_all("list_subscriptions_by_topic", TopicArn=self.arn)["Subscriptions"]
 
     @staticmethod
     def plain(subscription: dict[str, str]) -> dict[str, str]:
