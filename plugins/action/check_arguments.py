@@ -10,7 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
-from ansible_collections.pulsegrid.aws.plugins.plugin_utils.role_files import role_file
+from ansible_collections.pulsegrid.aws.plugins.plugin_utils.role_files import as_in_role, role_file
 
 # What roles and the first AWS call find out
 KNOWN_LATER = re.compile(r"_outputs|alb_origin_headers|pulsegrid_caller")
@@ -43,8 +43,7 @@ class ActionModule(ActionBase):
     def _wrong(self, role: str, variables: dict[str, Any]) -> list[str]:
         """What the assertion in the role's preflight says, without the third of a second that including the role takes."""
         [assertion] = role_file(role, "tasks/preflight.yml")
-        available = {**role_file(role, "defaults/main.yml"), **variables, **role_file(role, "vars/main.yml"), **assertion["vars"]}
-        wrong = self._templar.copy_with_new_env(available_variables=available).template(assertion["vars"]["wrong"])
+        wrong = as_in_role(self._templar, role, variables, assertion["vars"]["wrong"], assertion["vars"])
         return [check["otherwise"] for check in wrong]
 
     def _known_values(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:

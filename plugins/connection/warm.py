@@ -110,17 +110,20 @@ class Connection(LocalConnection):
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         try:
-            python, assigned = interpreter_alone(cmd)
-            if not in_data:
-                raise Cold("it brings no module on its standard input")
-            if self.become and sudoable:
-                raise Cold("become")
-            with connect(python) as server:
-                display.vvv(f"WARM EXEC {cmd}", host=self._play_context.remote_addr)
-                return run(server, {**os.environ, **assigned}, os.fsdecode(self.cwd or os.getcwd()), in_data)
+            return self.in_process(cmd, in_data, sudoable)
         except Cold as reason:
             display.vvv(f"WARM: not in the warmed process: {reason}", host=self._play_context.remote_addr)
             return super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+
+    def in_process(self, cmd: str, in_data: bytes | None, sudoable: bool) -> tuple[int, bytes, bytes]:
+        python, assigned = interpreter_alone(cmd)
+        if not in_data:
+            raise Cold("it brings no module on its standard input")
+        if self.become and sudoable:
+            raise Cold("become")
+        with connect(python) as server:
+            display.vvv(f"WARM EXEC {cmd}", host=self._play_context.remote_addr)
+            return run(server, {**os.environ, **assigned}, os.fsdecode(self.cwd or os.getcwd()), in_data)
 
 
 def interpreter_alone(cmd: str) -> tuple[str, dict[str, str]]:

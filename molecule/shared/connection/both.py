@@ -20,19 +20,6 @@ description:
   - In the phase C(again) writes a line of C(connections) for each module that ran, beside the file C(phase); in all others is P(pulsegrid.aws.warm#connection).
 extends_documentation_fragment:
   - connection_pipelining
-options:
-  become_success_timeout:
-    description: As in P(ansible.builtin.local#connection).
-    type: int
-    default: 10
-    vars:
-      - name: ansible_local_become_success_timeout
-  become_strip_preamble:
-    description: As in P(ansible.builtin.local#connection).
-    type: bool
-    default: true
-    vars:
-      - name: ansible_local_become_strip_preamble
 """
 
 RUNS = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], ".local/molecule", os.environ.get("BACKEND") or "ministack", os.environ["MOLECULE_SCENARIO_NAME"])
@@ -45,9 +32,7 @@ class Connection(warm.Connection):
         if not (in_data and second_run()):
             return super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         local = LocalConnection.exec_command(self, cmd, in_data=in_data, sudoable=sudoable)
-        python, assigned = warm.interpreter_alone(cmd)
-        with warm.connect(python) as server:
-            warmed = warm.run(server, {**os.environ, **assigned}, os.fsdecode(self.cwd or os.getcwd()), in_data)
+        warmed = self.in_process(cmd, in_data, sudoable)
         outcomes = [shown(outcome) for outcome in (local, warmed)]
         same = outcomes[0] == outcomes[1]
         with (RUNS / "connections").open("a") as notes:
