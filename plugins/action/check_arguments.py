@@ -23,9 +23,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         variables = task_vars or {}
-        errors: list[str] = []
+        errors: list[str] = list(self._task.args.get("wrong", []))
         checked = 0
-        for role in self._task.args["roles"]:
+        for role in [] if errors else self._task.args["roles"]:
             options = self._options(role)
             values = self._known_values(options, variables)
             checked += len(values)

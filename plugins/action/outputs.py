@@ -14,7 +14,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        variables = task_vars or {}
+        variables = {**(task_vars or {}), **self._names(task_vars or {})}
         roles = self._task.args.get("roles") or []
         known = {role: declared for role in roles if (declared := role_file(role, "meta/outputs.yml"))}
         queries = {role: as_in_role(self._templar, role, variables, declared["query"], declared.get("vars", {})) for role, declared in known.items()}
@@ -27,3 +27,7 @@ class ActionModule(ActionBase):
             of_role = {**declared.get("vars", {}), f"{role}_found": found["found"][role], f"{role}_caller": found["caller"], "region": found["region"]}
             outputs[f"{role}_outputs"] = as_in_role(self._templar, role, variables, declared["outputs"], of_role)
         return {"changed": False, "outputs": outputs, "caller": found["caller"], "invocation": found.get("invocation", {})}
+
+    def _names(self, variables: dict[str, Any]) -> dict[str, Any]:
+        """What most variables are made of, templated once instead of in each of them."""
+        return {name: self._templar.template(variables[name]) for name in ("pulsegrid_environment", "pulsegrid_name") if name in variables}

@@ -18,7 +18,8 @@ description:
     reaches another.
   - Modules that the process has loaded are used only where the task brings the same ones; size and checksum say so.
   - Ansible packs a module with all that it imports, which takes a third of a second, in each run anew. What it has packed is kept in C(pulsegrid.aws.payloads)
-    below C(ANSIBLE_HOME), about 0.2 MiB a module, and used by later runs where Ansible would pack the same. Every byte of every source, Ansible, Python and the
+    below C(ANSIBLE_HOME), with what Python has made of its sources, about 0.3 MiB a module,
+    and used by later runs where Ansible would pack the same. Every byte of every source, Ansible, Python and the
     places where it looks are compared. Arguments are not in it. The directory is this user's alone; where others could write to it or above, nothing is kept.
     Neither are modules without a fully qualified name, nor any where there are C(module_utils) directories of one's own. It can be deleted at any time.
   - Whatever it cannot do runs as P(ansible.builtin.local#connection) would run it, which C(-vvv) says; another interpreter than Python, C(become), tasks in

@@ -21,6 +21,11 @@ options:
     type: list
     elements: str
     required: true
+  wrong:
+    description: What the caller has found wrong itself. It is said first, and the roles' variables, which may follow from it, are not looked at.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - pulsegrid.aws.attributes.info
 author:
@@ -31,6 +36,7 @@ EXAMPLES = r"""
 - name: The roles' variables are valid
   pulsegrid.aws.check_arguments:
     roles: [vpc, rds]
+    wrong: "{{ [] if shop_currency in ['EUR', 'USD'] else ['shop_currency is ' ~ shop_currency ~ ': allowed are EUR and USD.'] }}"
 """
 
 RETURN = r"""

@@ -3,17 +3,21 @@
 
 Ansible keeps them for one run, in files named after the module, without a task's arguments. To make one is to parse about 75 files, a third of a second.
 A kept one is used where Ansible would make the same: Ansible, Python and the places where it looks are the same, and so is every byte of every source.
+With them goes what Python makes of the sources, for the connection warm: x.py.pyc beside x.py, where an interpreter that imports from archives does not look.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
 import hashlib
 import importlib.util
 import io
 import json
+import marshal
 import os
+import pickle
 import re
 import stat
 import sys
@@ -33,6 +37,9 @@ KEPT_IN = "pulsegrid.aws.payloads"
 MADE = {"ansible/__init__.py", "ansible/module_utils/__init__.py"}
 # The archive, in a pickled object since ansible-core 2.19 and by itself before that
 ARCHIVE = re.compile(rb"UEsDB[A-Za-z0-9+/]+={0,2}")
+COMPILED = ".pyc"
+# What the warmed process has loaded by itself
+LOADED_BEFORE = ("ansible/", "ansible_collections/amazon/aws/plugins/module_utils/")
 COLLECTION = re.compile(r"ansible_collections\.(\w+)\.(\w+)")
 
 
@@ -68,8 +75,11 @@ def keep(action: str) -> None:
                     if read(directory, name).partition(b"\n")[2] == payload:
                         continue
                 members = members_of(payload)
-                header = [list(members), digest_of(members, members), hashlib.sha256(payload).hexdigest()]
+                digest = digest_of(members, members)
+                payload = with_compiled(payload, members)
+                header = [list(members), digest, hashlib.sha256(payload).hexdigest()]
                 write(directory, name, json.dumps(header).encode() + b"\n" + payload)
+                place(name, payload)
 
 
 def name_of(action: str) -> str:
@@ -110,7 +120,18 @@ def members_of(payload: bytes) -> dict[str, bytes]:
     if not found:
         raise Unfit("another version of Ansible")
     with zipfile.ZipFile(io.BytesIO(base64.b64decode(found[0]))) as archive:
-        return {member: archive.read(member) for member in archive.namelist()}
+        return {member: archive.read(member) for member in archive.namelist() if not member.endswith(COMPILED)}
+
+
+def with_compiled(payload: bytes, members: dict[str, bytes]) -> bytes:
+    made = pickle.loads(payload)  # as Ansible does, of a file that it has just written
+    archive = io.BytesIO(base64.b64decode(made.zip_data))
+    with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED) as file:
+        for member, text in members.items():
+            if text and not member.startswith(LOADED_BEFORE):
+                code = marshal.dumps(compile(text, member, "exec", dont_inherit=True))
+                file.writestr(member + COMPILED, importlib.util.MAGIC_NUMBER + code)
+    return pickle.dumps(dataclasses.replace(made, zip_data=base64.b64encode(archive.getvalue())))
 
 
 def digest_of(members: Iterable[str], contents: dict[str, bytes] | None = None) -> str:

@@ -13,9 +13,10 @@ import contextlib
 import functools
 import gc
 import importlib
-import importlib.abc
+import importlib.util
 import io
 import json
+import marshal
 import os
 import selectors
 import signal
@@ -27,15 +28,14 @@ import types
 import zipfile
 import zipimport
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-# What modules of amazon.aws import; what is not there is not loaded.
+# What modules of amazon.aws import, and then what takes longer than it is worth waiting for; what is not there is not loaded.
 LOADED = (
     "ansible.module_utils.basic",
     "ansible.module_utils.common.dict_transformations",
-    "ansible.module_utils.urls",
     "ansible.module_utils._internal._json._profiles._module_legacy_m2c",
     "ansible.module_utils._internal._json._profiles._module_modern_m2c",
     "ansible.module_utils._internal._json._profiles._module_modern_c2m",
@@ -56,6 +56,7 @@ LOADED = (
     "ssl",
     "logging.config",
 )
+LOADED_LATER = ("ansible.module_utils.urls",)
 OURS = ("ansible", "ansible_collections")
 # Packages for which Ansible makes an __init__.py of its own in a task's archive
 MADE = (*OURS, "ansible.module_utils")
@@ -69,10 +70,10 @@ models: dict[Any, Any] = {}
 sums: dict[str, tuple[int, int]] = {}
 
 
-def load(collections: list[str]) -> None:
+def load(names: Iterable[str], collections: Iterable[str] = ()) -> None:
     installed = list(sys.path)
     sys.path += collections
-    for name in LOADED:
+    for name in names:
         try:
             importlib.import_module(name)
         except ImportError:
@@ -179,13 +180,36 @@ def prepared() -> Iterator[None]:
                 for operation in loader.load_data(f"{service}/{version}/{model}").get("operations", ()):
                     botocore.xform_name(operation)
         yield
+    load(LOADED_LATER)
+    yield
 
 
 class Differs(BaseException):
     """The task brings another version of a module that is loaded here."""
 
 
-class BroughtAlong(importlib.abc.MetaPathFinder):
+class Brought(zipimport.zipimporter):
+    """Python's own compiles a module to know its file's name, and once more to run it. Here that is done once, or was when the module was packed."""
+
+    def get_filename(self, fullname: str) -> str:
+        name = fullname.rpartition(".")[2] + ("/__init__.py" if self.is_package(fullname) else ".py")
+        return os.path.join(self.archive, self.prefix, name)
+
+    def get_code(self, fullname: str) -> Any:
+        file = self.get_filename(fullname)
+        with contextlib.suppress(OSError):
+            magic, compiled = importlib.util.MAGIC_NUMBER, self.get_data(f"{file}.pyc")
+            if compiled.startswith(magic):
+                return placed(marshal.loads(compiled[len(magic) :]), file)
+        return super().get_code(fullname)
+
+
+def placed(code: types.CodeType, file: str) -> types.CodeType:
+    constants = tuple(placed(constant, file) if isinstance(constant, types.CodeType) else constant for constant in code.co_consts)
+    return code.replace(co_filename=file, co_consts=constants)
+
+
+class BroughtAlong:
     """Finds what a task brings in its archive, before what is installed; its first look holds the modules that are loaded against those in the archive."""
 
     def __init__(self) -> None:
@@ -203,7 +227,7 @@ class BroughtAlong(importlib.abc.MetaPathFinder):
 
     @staticmethod
     def find_in(archive: str, fullname: str) -> Any:
-        return zipimport.zipimporter(str(Path(archive, *fullname.split(".")[:-1]))).find_spec(fullname)
+        return Brought(str(Path(archive, *fullname.split(".")[:-1]))).find_spec(fullname)
 
     @staticmethod
     def differing(archive: str) -> str:
@@ -345,7 +369,7 @@ if __name__ == "__main__":
     gc.disable()  # Nothing is thrown away while it loads, and each search would go through all of it.
     server_pid = os.getpid()
     server = Server(sys.argv[1], int(sys.argv[2]))
-    load(sys.argv[3:])
+    load(LOADED, sys.argv[3:])
     remember_models(server.report)
     remember_services()
     remember_handlers()

@@ -17,7 +17,8 @@ DOCUMENTATION = """
 name: both
 short_description: Connections local and warm beside each other
 description:
-  - In the phase C(again) writes a line of C(connections) for each module that changed nothing, beside the file C(phase); in all others is P(pulsegrid.aws.warm#connection).
+  - In the phase C(again) writes a line of C(connections), beside the file C(phase), for each module that changed nothing.
+  - In all others is P(pulsegrid.aws.warm#connection).
 extends_documentation_fragment:
   - connection_pipelining
 """

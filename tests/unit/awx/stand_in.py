@@ -367,7 +367,9 @@ class Awx:
             raise Refused(400, {"variables_needed_to_start": [f"{wrong} not in the choices, {missing} missing"]})
 
     def remove(self, kind: str, number: int) -> None:
-        del self.objects[kind][number]
+        it = self.objects[kind].pop(number)
+        if kind == "workflow_job_template_nodes" and it["unified_job_template"] in self.objects["workflow_approval_templates"]:
+            self.remove("workflow_approval_templates", it["unified_job_template"])  # AWX: signals.py, delete_approval_templates
         for (one, _number, name), numbers in self.attached.items():
             if ATTACHED[name] == kind and number in numbers and one in self.objects:
                 numbers.remove(number)

@@ -8,7 +8,7 @@ import yaml
 from ..conftest import CHECKOUT
 
 PLAYBOOKS = sorted((CHECKOUT / "playbooks").glob("*.yml"))
-CREDENTIALS = {"group/pulsegrid.aws.aws": "{{ pulsegrid_credentials }}"}
+CREDENTIALS = {"group/pulsegrid.aws.playbooks": "{{ pulsegrid_credentials }}"}
 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS, ids=lambda path: path.stem)

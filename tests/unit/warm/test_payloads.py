@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
+import marshal
 import os
 import re
 import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import MAGIC_NUMBER, module_from_spec
 from pathlib import Path
 
 import ansible.constants as C
 import pytest
-from ansible_collections.pulsegrid.aws.plugins.plugin_utils import payloads
+from ansible_collections.pulsegrid.aws.plugins.plugin_utils import payloads, warm_server
 
 from ..conftest import CHECKOUT, run
 
@@ -175,6 +177,43 @@ def test_neither_arguments_nor_anything_but_sources_is_kept(world: World) -> Non
     assert "ansible_collections/own/stuff/plugins/modules/say.py" in members.namelist()
     assert not any(b"hushhush" in text for text in [content, *texts])
     assert len(content) - len(archive[0]) < 10_000
+
+
+def test_what_python_makes_of_the_sources_is_kept_with_them(world: World) -> None:
+    archive = payloads.ARCHIVE.search(world.payload.read_bytes())
+    assert archive
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(archive[0]))) as members:
+        compiled = {name for name in members.namelist() if name.endswith(".pyc")}
+
+    own = "ansible_collections/own/stuff/plugins"
+    assert compiled == {f"{own}/modules/say.py.pyc", f"{own}/module_utils/words.py.pyc"}
+
+
+def archive_of(tmp_path: Path, *, source: str, compiled: bytes) -> warm_server.Brought:
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as members:
+        members.writestr("package/words.py", source)
+        members.writestr("package/words.py.pyc", compiled)
+    return warm_server.Brought(str(tmp_path / "archive.zip/package"))
+
+
+def test_what_is_compiled_is_taken_as_it_is_with_the_file_that_it_is_in_now(tmp_path: Path) -> None:
+    code = marshal.dumps(compile("def word(): return 'compiled'", "elsewhere", "exec"))
+    brought = archive_of(tmp_path, source="this is not Python", compiled=MAGIC_NUMBER + code)
+
+    words = module_from_spec(brought.find_spec("words"))
+    brought.exec_module(words)
+
+    assert words.word() == "compiled"
+    assert words.word.__code__.co_filename == words.__file__ == str(tmp_path / "archive.zip/package/words.py")
+
+
+def test_what_another_python_has_compiled_is_not(tmp_path: Path) -> None:
+    brought = archive_of(tmp_path, source="WORD = 'source'", compiled=b"\0\0\r\n")
+
+    words = module_from_spec(brought.find_spec("words"))
+    brought.exec_module(words)
+
+    assert words.WORD == "source"
 
 
 def directory_is_open(home: Path) -> None:
