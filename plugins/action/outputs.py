@@ -17,14 +17,16 @@ class ActionModule(ActionBase):
         variables = {**(task_vars or {}), **self._names(task_vars or {})}
         roles = self._task.args.get("roles") or []
         known = {role: declared for role in roles if (declared := role_file(role, "meta/outputs.yml"))}
-        queries = {role: as_in_role(self._templar, role, variables, declared["query"], declared.get("vars", {})) for role, declared in known.items()}
+        queries = {role: as_in_role(self._templar, role, variables, declared["query"], {}) for role, declared in known.items()}
         # Roles that it does not know the module refuses.
         found = self._execute_module(module_args={**self._task.args, "queries": queries}, task_vars=variables)
         if found.get("failed"):
             return found
         outputs = {}
         for role, declared in known.items():
-            of_role = {**declared.get("vars", {}), f"{role}_found": found["found"][role], f"{role}_caller": found["caller"], "region": found["region"]}
+            of_role = {f"{role}_found": found["found"][role], f"{role}_caller": found["caller"], "region": found["region"]}
+            for name, value in declared.get("vars", {}).items():  # each once, not in each output that it is part of
+                of_role[name] = as_in_role(self._templar, role, variables, value, of_role)
             outputs[f"{role}_outputs"] = as_in_role(self._templar, role, variables, declared["outputs"], of_role)
         return {"changed": False, "outputs": outputs, "caller": found["caller"], "invocation": found.get("invocation", {})}
 
