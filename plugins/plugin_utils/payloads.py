@@ -127,6 +127,8 @@ def with_compiled(payload: bytes, members: dict[str, bytes]) -> bytes:
     made = pickle.loads(payload)  # as Ansible does, of a file that it has just written
     archive = io.BytesIO(base64.b64decode(made.zip_data))
     with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED) as file:
+        if any(member.endswith(COMPILED) for member in file.namelist()):
+            return payload
         for member, text in members.items():
             if text and not member.startswith(LOADED_BEFORE):
                 code = marshal.dumps(compile(text, member, "exec", dont_inherit=True))

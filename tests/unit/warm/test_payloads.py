@@ -189,6 +189,12 @@ def test_what_python_makes_of_the_sources_is_kept_with_them(world: World) -> Non
     assert compiled == {f"{own}/modules/say.py.pyc", f"{own}/module_utils/words.py.pyc"}
 
 
+def test_what_is_compiled_already_is_not_compiled_again(world: World) -> None:
+    payload = world.payload.read_bytes().partition(b"\n")[2]
+
+    assert payloads.with_compiled(payload, payloads.members_of(payload)) == payload
+
+
 def archive_of(tmp_path: Path, *, source: str, compiled: bytes) -> warm_server.Brought:
     with zipfile.ZipFile(tmp_path / "archive.zip", "w") as members:
         members.writestr("package/words.py", source)
