@@ -24,13 +24,13 @@ def targets_of(svc, task):
             yield group, health.state_of(group, {"Id": address, "Port": balancer.get("containerPort", 80)})
 
 
-def tasks_of(svc, deployment):
+def tasks_of(svc, deployment, statuses=("RUNNING",)):
     return [
         task
         for task in list(ecs._tasks.values())
         if task.get("group") == f"service:{svc['serviceName']}"
         and task.get("clusterArn") == svc.get("clusterArn")
-        and task.get("lastStatus") == "RUNNING"
+        and task.get("lastStatus") in statuses
         and ecs._deployment_for_task(svc, task) is deployment
     ]
 
@@ -93,6 +93,10 @@ def has_healthy_targets(svc, task):
     return all(target.state == "healthy" for _group, target in targets_of(svc, task))
 
 
+def serves(svc, task):
+    return task.get("lastStatus") == "RUNNING" and has_healthy_targets(svc, task)
+
+
 @mend("services.ecs:_record_service_task_healthy", "ab75f8df0ba5")
 def a_task_is_well_when_its_targets_are(upstream):
     """A task that ran for a second clears the count of failed tasks, also when the load balancer finds it ill."""
@@ -127,14 +131,14 @@ def a_deployment_waits_for_healthy_targets(upstream):
 @mend("services.ecs:_reconcile_service_tasks", "16e4d03cbf75")
 def unhealthy_tasks_make_room_first(upstream):
     """Room for a deployment is made by the tasks that started first, where AWS keeps minimumHealthyPercent of tasks that are healthy targets: a rollback
-    stopped the healthy tasks and left those of the failed deployment, to which the load balancer then sent the requests."""
+    stopped the healthy tasks and left those of the failed deployment, also those that had only begun to start."""
 
     def reconcile_service_tasks(cluster_name, svc_key):
         svc = ecs._services.get(svc_key)
         primary = svc and ecs._primary_deployment(svc)
         if primary and primary.get("rolloutState") == "IN_PROGRESS" and svc.get("loadBalancers"):
             others = [deployment for deployment in svc["deployments"] if deployment is not primary]
-            for task in [task for deployment in others for task in tasks_of(svc, deployment) if not has_healthy_targets(svc, task)]:
+            for task in [task for deployment in others for task in tasks_of(svc, deployment, ecs._PRE_STOP_STATUSES) if not serves(svc, task)]:
                 ecs._stop_task({"task": task["taskArn"], "cluster": cluster_name, "reason": "Deployment capacity limit"})
         return upstream(cluster_name, svc_key)
 
