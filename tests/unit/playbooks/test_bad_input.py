@@ -82,6 +82,23 @@ def test_all_that_is_wrong_with_a_role_is_said_at_once(api: CountingApi) -> None
     assert "rds_backup_retention_days is 99: allowed are 0 to 35" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("playbook", "variables", "said"),
+    [
+        ("deploy_backend.yml", {"pulsegrid_backend_dir": "EMPTY"}, "pulsegrid_backend_dir is 'EMPTY': there is no Dockerfile in it."),
+        ("deploy_backend.yml", {"pulsegrid_backend_target": "worker2"}, "pulsegrid_backend_target is 'worker2': the Dockerfile has the stages build,"),
+        ("deploy_frontend.yml", {"pulsegrid_frontend_dir": "EMPTY"}, "pulsegrid_frontend_dir is 'EMPTY': there is no package-lock.json in it."),
+    ],
+)
+def test_a_source_that_is_none_is_refused_before_the_first_call(api: CountingApi, tmp_path: Path, playbook: str, variables: dict[str, str], said: str) -> None:
+    given = {name: value.replace("EMPTY", str(tmp_path)) for name, value in variables.items()} | {"local_cloud_port": api.port}
+    result = run("ansible-playbook", "-i", "inventories/local", playbook, "-e", json.dumps(given))
+
+    assert result.returncode == 2
+    assert said.replace("EMPTY", str(tmp_path)) in " ".join(result.stdout.split()).replace("''", "'")
+    assert api.requests == []
+
+
 def test_a_misspelt_variable_is_refused_with_a_suggestion(api: CountingApi) -> None:
     result = run("ansible-playbook", "-i", "inventories/local", "site.yml", "-e", json.dumps({"rds_multi_azz": True, "local_cloud_port": api.port}))
 

@@ -41,3 +41,10 @@ def test_the_records_of_traffic_are_the_first_of_a_flow_log_and_the_last_since_t
 
     assert all(position(group, present) < position(kind, present) for kind in kinds)
     assert all(position(kind, absent) < position(group, absent) for kind in kinds)
+
+
+def test_a_playbook_knows_the_outputs_of_each_role_that_has_some() -> None:
+    known = yaml.safe_load((CHECKOUT / "playbooks/tasks/environment.yml").read_text())[-1]["ansible.builtin.set_fact"]
+    roles = sorted(path.parents[1].name for path in (CHECKOUT / "roles").glob("*/meta/outputs.yml"))
+
+    assert sorted(known) == sorted(["pulsegrid_caller", *(f"{role}_outputs" for role in roles)])
