@@ -17,11 +17,11 @@ description:
   - Each task has a fork of its own, with the working directory, the file mode mask and the environment that it would have had, so that nothing of one task
     reaches another.
   - Modules that the process has loaded are used only where the task brings the same ones; size and checksum say so.
-  - Ansible packs a module with all that it imports, which takes a third of a second, in each run anew. What it has packed is kept in C(pulsegrid.aws.payloads)
-    below C(ANSIBLE_HOME), with what Python has made of its sources, about 0.3 MiB a module,
-    and used by later runs where Ansible would pack the same. Every byte of every source, Ansible, Python and the
-    places where it looks are compared. Arguments are not in it. The directory is this user's alone; where others could write to it or above, nothing is kept.
-    Neither are modules without a fully qualified name, nor any where there are C(module_utils) directories of one's own. It can be deleted at any time.
+  - Ansible packs a module with all that it imports, which takes a third of a second, in each run anew. What it has packed is kept in
+    C(pulsegrid.aws.payloads) below C(ANSIBLE_HOME), with what Python has made of its sources, about 0.3 MiB a module, and used by later runs where Ansible
+    would pack the same. Every byte of every source, Ansible, Python and the places where it looks are compared. Arguments are not in it. The directory is
+    this user's alone; where others could write to it or above, nothing is kept. Neither are modules without a fully qualified name, nor any where there are
+    C(module_utils) directories of one's own. It can be deleted at any time.
   - Whatever it cannot do runs as P(ansible.builtin.local#connection) would run it, which C(-vvv) says; another interpreter than Python, C(become), tasks in
     the background (C(async)), tasks without pipelining (C(ANSIBLE_KEEP_REMOTE_FILES)), C(PYTHON*), C(LD_*) and locale variables in a task's environment, and
     systems other than Linux are among that.

@@ -24,6 +24,7 @@ import sys
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import ansible
 import ansible.constants as C
@@ -35,11 +36,9 @@ CORE = Path(ansible.__file__).parent
 KEPT_IN = "pulsegrid.aws.payloads"
 # Made by Ansible, of nothing but its version
 MADE = {"ansible/__init__.py", "ansible/module_utils/__init__.py"}
-# The archive, in a pickled object since ansible-core 2.19 and by itself before that
-ARCHIVE = re.compile(rb"UEsDB[A-Za-z0-9+/]+={0,2}")
 COMPILED = ".pyc"
 # What the warmed process has loaded by itself
-LOADED_BEFORE = ("ansible/", "ansible_collections/amazon/aws/plugins/module_utils/")
+LOADED_BEFORE = ("ansible/module_utils/", "ansible_collections/amazon/aws/plugins/module_utils/")
 COLLECTION = re.compile(r"ansible_collections\.(\w+)\.(\w+)")
 
 
@@ -74,9 +73,10 @@ def keep(action: str) -> None:
                 with contextlib.suppress(OSError, Unfit):
                     if read(directory, name).partition(b"\n")[2] == payload:
                         continue
-                members = members_of(payload)
+                made = pickle.loads(payload)  # as Ansible does, of a file that it has just written
+                members = members_of(made.zip_data)
                 digest = digest_of(members, members)
-                payload = with_compiled(payload, members)
+                payload = with_compiled(made, members)
                 header = [list(members), digest, hashlib.sha256(payload).hexdigest()]
                 write(directory, name, json.dumps(header).encode() + b"\n" + payload)
                 place(name, payload)
@@ -115,22 +115,18 @@ def place(name: str, payload: bytes) -> None:
     unfinished.rename(cache() / name)
 
 
-def members_of(payload: bytes) -> dict[str, bytes]:
-    found = ARCHIVE.search(payload)
-    if not found:
-        raise Unfit("another version of Ansible")
-    with zipfile.ZipFile(io.BytesIO(base64.b64decode(found[0]))) as archive:
-        return {member: archive.read(member) for member in archive.namelist() if not member.endswith(COMPILED)}
+def members_of(archive: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(archive))) as file:
+        return {member: file.read(member) for member in file.namelist() if not member.endswith(COMPILED)}
 
 
-def with_compiled(payload: bytes, members: dict[str, bytes]) -> bytes:
-    made = pickle.loads(payload)  # as Ansible does, of a file that it has just written
+def with_compiled(made: Any, members: dict[str, bytes]) -> bytes:
+    """What Ansible has made, with what Python makes of the members beside them, unless that is there already."""
     archive = io.BytesIO(base64.b64decode(made.zip_data))
     with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED) as file:
-        if any(member.endswith(COMPILED) for member in file.namelist()):
-            return payload
+        there = file.namelist()
         for member, text in members.items():
-            if text and not member.startswith(LOADED_BEFORE):
+            if text and member not in MADE and member + COMPILED not in there and not member.startswith(LOADED_BEFORE):
                 code = marshal.dumps(compile(text, member, "exec", dont_inherit=True))
                 file.writestr(member + COMPILED, importlib.util.MAGIC_NUMBER + code)
     return pickle.dumps(dataclasses.replace(made, zip_data=base64.b64encode(archive.getvalue())))
