@@ -32,7 +32,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-# What modules of amazon.aws import, and then what takes longer than it is worth waiting for; what is not there is not loaded.
+# What modules of amazon.aws import; what is not there is not loaded.
 LOADED = (
     "ansible.module_utils.basic",
     "ansible.module_utils.common.dict_transformations",
@@ -56,6 +56,7 @@ LOADED = (
     "ssl",
     "logging.config",
 )
+# What few of them import, and no task should wait for
 LOADED_LATER = ("ansible.module_utils.urls",)
 OURS = ("ansible", "ansible_collections")
 # Packages for which Ansible makes an __init__.py of its own in a task's archive
@@ -80,7 +81,7 @@ def load(names: Iterable[str], collections: Iterable[str] = ()) -> None:
             continue
     # Tasks bring what they need of collections: nothing else of them is to be found.
     sys.path[:] = installed
-    for name, module in list(sys.modules.items()):
+    for name, module in [it for it in sys.modules.items() if it[0] not in sums]:
         file = getattr(module, "__file__", None) or ""
         # A module may put another in its place (distro does): then that one's file is not the one that a task brings.
         own = name.replace(".", "/")
